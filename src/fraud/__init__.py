@@ -1,0 +1,1 @@
+"""Fraud detection in which git is the deployment."""

@@ -1,0 +1,42 @@
+"""Problems that a person can mend, told in one line: where, what was found, what to do."""
+
+import difflib
+import errno
+import sys
+from collections.abc import Callable, Iterable
+
+OS_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space and run it again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run it again",
+    errno.EROFS: "the file system is read-only; make it writable and run it again",
+    errno.EACCES: "permission denied; make it readable and writable for you and run it again",
+    errno.ENOENT: "there is no such file; run `make repro`, which makes what is missing",
+}
+
+
+class Problem(Exception):
+    """A message for the person at the command line; it needs no traceback."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a "did you mean" for the known name that looks most like `name`, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def os_sentence(error: OSError) -> str:
+    """Return what an operating-system error means for the person who met it."""
+    where = f"{error.filename}: " if error.filename else ""
+    return where + OS_REMEDIES.get(error.errno or 0, str(error.strerror or error))
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with the command line; a problem ends in one line on stderr and exit code 1."""
+    try:
+        main(*sys.argv[1:])
+    except Problem as problem:
+        sys.exit(str(problem))
+    except MemoryError:
+        sys.exit("out of memory; use a machine with more, or smaller batches")
+    except OSError as error:
+        sys.exit(os_sentence(error))

@@ -1,0 +1,27 @@
+"""Turn records into the numbers that the model sees; pipeline and server share this."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraud.schema import Column, Schema
+
+Matrix = NDArray[np.float64]
+
+
+def matrix(columns: Mapping[str, Any], schema: Schema) -> Matrix:
+    """Return one row a record and one column a feature, in the schema's order.
+
+    A category is its place in the schema's list; a missing value is NaN.
+    """
+    parts = [_numbers(columns[name], column) for name, column in schema.features.items()]
+    return np.stack(parts, axis=1)
+
+
+def _numbers(values: Any, column: Column) -> NDArray[np.float64]:
+    if column.type != "category":
+        return np.asarray(values, dtype=np.float64)
+    codes = {category: float(code) for code, category in enumerate(column.categories)}
+    return np.array([codes.get(value, np.nan) for value in np.asarray(values, dtype=object)], dtype=np.float64)

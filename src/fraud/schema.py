@@ -1,0 +1,103 @@
+"""The data contract: what each column of a data set is, and which of them the model sees."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fraud.errors import Problem
+from fraud.params import Section, check
+from fraud.yamlfile import read_yaml
+
+Role = Literal["feature", "label", "time", "identifier", "ignored"]
+Type = Literal["number", "integer", "category", "date", "text"]
+TYPES_OF_ROLE: dict[str, tuple[str, ...]] = {
+    "feature": ("number", "integer", "category"),
+    "label": ("integer",),
+    "time": ("number", "integer", "date"),
+}
+BATCH = "batch"  # The column that ingest adds: which batch a row came from.
+
+
+class Column(Section, frozen=True):
+    """One column of a batch file."""
+
+    role: Role
+    type: Type = "text"
+    min: float | None = None
+    max: float | None = None
+    categories: list[str | int] = []
+    missing: bool = False
+
+
+class Layout(Section, frozen=True):
+    """What a schema file holds."""
+
+    columns: dict[str, dict[str, Any]]
+    title: str = ""
+    amount: str | None = None  # The column that holds the money at stake in a payment.
+
+
+class Schema(msgspec.Struct, frozen=True, dict=True):
+    """A data set's columns, in the order of the contract."""
+
+    name: str
+    columns: dict[str, Column]
+    amount: str | None = None
+
+    @cached_property
+    def features(self) -> dict[str, Column]:
+        """The columns that the model sees, in the order in which it sees them."""
+        return {name: column for name, column in self.columns.items() if column.role == "feature"}
+
+    @cached_property
+    def label(self) -> str:
+        """The name of the column that says whether a payment was fraud."""
+        return next(name for name, column in self.columns.items() if column.role == "label")
+
+    @cached_property
+    def time(self) -> str | None:
+        """The name of the column that orders rows, if there is one."""
+        return next((name for name, column in self.columns.items() if column.role == "time"), None)
+
+
+def load(path: str | Path) -> Schema:
+    """Return the schema in the YAML file at `path`, named as the file."""
+    layout = check(str(path), read_yaml(path), Layout)
+    columns = {str(name): _column(f"{path}, column '{name}'", values) for name, values in layout.columns.items()}
+    for name, column in columns.items():
+        _check_column(f"{path}, column '{name}'", name, column)
+    _check_whole(str(path), columns, layout.amount)
+    return Schema(Path(path).stem, columns, layout.amount)
+
+
+def _column(where: str, values: Any) -> Column:
+    column = check(where, values, Column)
+    return msgspec.structs.replace(column, categories=[str(category) for category in column.categories])
+
+
+def _check_column(where: str, name: str, column: Column) -> None:
+    allowed = TYPES_OF_ROLE.get(column.role)
+    if allowed and column.type not in allowed:
+        raise Problem(f"{where}: type '{column.type}' does not fit role '{column.role}'; use {' or '.join(allowed)}")
+    if (column.type == "category") != bool(column.categories):
+        raise Problem(f"{where}: `categories` and `type: category` go together; give both or neither")
+    if len(set(column.categories)) != len(column.categories):
+        raise Problem(f"{where}: a category is listed twice; list each once")
+    if column.min is not None and column.max is not None and column.min > column.max:
+        raise Problem(f"{where}: min {column.min:g} is above max {column.max:g}; swap them")
+    if name == BATCH:
+        raise Problem(f"{where}: the name '{BATCH}' is taken by ingest, which adds it; rename the column")
+
+
+def _check_whole(where: str, columns: dict[str, Column], amount: str | None) -> None:
+    roles = [column.role for column in columns.values()]
+    if roles.count("label") != 1:
+        raise Problem(f"{where}: found {roles.count('label')} columns with role 'label', expected one")
+    if roles.count("time") > 1:
+        raise Problem(f"{where}: found {roles.count('time')} columns with role 'time', expected one at most")
+    if "feature" not in roles:
+        raise Problem(f"{where}: no column has role 'feature'; the model needs one at least")
+    if amount is not None and (amount not in columns or columns[amount].type not in ("number", "integer")):
+        raise Problem(f"{where}: amount: '{amount}' is not a number column; name one, or leave `amount` out")
