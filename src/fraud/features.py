@@ -1,7 +1,6 @@
 """Turn records into the numbers that the model sees; pipeline and server share this."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +8,16 @@ from numpy.typing import NDArray
 from fraud.schema import Column, Schema
 
 Matrix = NDArray[np.float64]
+Values = NDArray[np.float64]
 
 
-def matrix(columns: Mapping[str, Any], schema: Schema) -> Matrix:
+class Columns(Protocol):
+    """Anything that gives a column by its name: a dict of lists, a table, a frame."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+def matrix(columns: Columns, schema: Schema) -> Matrix:
     """Return one row a record and one column a feature, in the schema's order.
 
     A category is its place in the schema's list; a missing value is NaN.
@@ -20,7 +26,7 @@ def matrix(columns: Mapping[str, Any], schema: Schema) -> Matrix:
     return np.stack(parts, axis=1)
 
 
-def _numbers(values: Any, column: Column) -> NDArray[np.float64]:
+def _numbers(values: Any, column: Column) -> Values:
     if column.type != "category":
         return np.asarray(values, dtype=np.float64)
     codes = {category: float(code) for code, category in enumerate(column.categories)}

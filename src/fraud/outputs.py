@@ -1,5 +1,7 @@
 """Write what a stage produces: whole or not at all, and the same bytes for the same values."""
 
+import csv
+import hashlib
 import json
 import math
 import os
@@ -27,14 +29,29 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` with sorted keys; a number that JSON does not know (NaN, infinity) becomes null."""
+    text = json.dumps(_plain(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with whole(path) as draft:
-        draft.write_text(json.dumps(_plain(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+        draft.write_text(text + "\n", encoding="utf-8")
+
+
+def write_csv(path: str | Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows that all have the keys of the first."""
+    with whole(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_table(path: str | Path, table: pa.Table) -> None:
     """Write `table` as Parquet without the metadata of the library that made it."""
     with whole(path) as draft:
         pq.write_table(table.replace_schema_metadata(None), draft, compression="zstd")
+
+
+def md5_of(path: str | Path) -> str:
+    """Return the md5 of a file, as DVC writes it into dvc.lock."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _plain(value: Any) -> Any:

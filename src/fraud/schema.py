@@ -27,7 +27,7 @@ class Column(Section, frozen=True):
     type: Type = "text"
     min: float | None = None
     max: float | None = None
-    categories: list[str | int] = []
+    categories: tuple[str | int, ...] = ()
     missing: bool = False
 
 
@@ -74,7 +74,7 @@ def load(path: str | Path) -> Schema:
 
 def _column(where: str, values: Any) -> Column:
     column = check(where, values, Column)
-    return msgspec.structs.replace(column, categories=[str(category) for category in column.categories])
+    return msgspec.structs.replace(column, categories=tuple(map(str, column.categories)))
 
 
 def _check_column(where: str, name: str, column: Column) -> None:

@@ -1,0 +1,54 @@
+# The only door: what CI does is a target here. `make` alone lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+RUN := PYTHONPATH=src $(BIN)/python -m
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test check metrics plots exp data remote twice bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv from the lock files (every other target does so too)
+
+$(READY): requirements/setup.txt requirements/pipeline.txt requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d, need 3.11 or newer; make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -m venv .venv && PYTHON=$(BIN)/python requirements/install.sh requirements/pipeline.txt requirements/dev.txt && touch $@
+
+repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lock
+	@$(RUN) fraud.loop.repro
+
+test: $(READY) ## run the tests
+	@$(BIN)/pytest -n 2
+
+check: $(READY) ## format, lint, types, fresh dvc.lock
+	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
+
+metrics: $(READY) ## show the metrics, and how they differ from HEAD
+	@$(BIN)/dvc metrics show && $(BIN)/dvc metrics diff
+
+plots: $(READY) ## draw the plots into reports/plots.html, which opens offline
+	@$(RUN) fraud.loop.plots reports
+
+exp: $(READY) ## compare the experiments of `dvc exp run` in a narrow table
+	@$(RUN) fraud.loop.experiments
+
+data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3=s3://bucket/prefix/ [ENDPOINT=url] | UPDATE=1
+	@$(RUN) fraud.loop.data "CSV=$(CSV)" "BATCHES=$(BATCHES)" "DIR=$(DIR)" "S3=$(S3)" "ENDPOINT=$(ENDPOINT)" "UPDATE=$(UPDATE)"
+
+remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
+	@$(RUN) fraud.loop.remote "S3=$(S3)" "ENDPOINT=$(ENDPOINT)"
+
+twice: $(READY) ## rebuild everything with other threads and another CPU path; fail when a byte of dvc.lock differs
+	@$(RUN) fraud.loop.twice
+
+bench: $(READY) ## time the graph against DVC's own floor and a bare pandas.read_csv
+	@$(RUN) fraud.loop.bench
+
+lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
+	@requirements/lock.sh
+
+clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split models/model.onnx reports/plots.html

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Resolve the groups of pyproject.toml into lock files: one set of versions for Python 3.11 to 3.14, and no index address.
+set -eu
+lock() {
+    group=$1; shift
+    uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+        --no-emit-index-url --no-header --no-annotate --group "$group" "$@" -o "requirements/$group.lock" pyproject.toml
+    python -c 'import sys, tomllib
+groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]
+print("# make lock wrote this from:", ", ".join(groups[sys.argv[1]]))' "$group" | cat - "requirements/$group.lock" >"requirements/$group.txt"
+    rm "requirements/$group.lock"
+}
+lock setup
+lock serve
+lock pipeline -c requirements/serve.txt
+lock dev -c requirements/pipeline.txt

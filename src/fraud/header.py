@@ -1,0 +1,33 @@
+"""Hold the header of a CSV file against the schema."""
+
+from collections import Counter
+
+from fraud.csv_records import fields
+from fraud.errors import Problem, nearest
+from fraud.schema import Schema
+
+
+def header(record: bytes, schema: Schema, file: str) -> list[str]:
+    """Return the names of a file's columns in their order there, once they are those of the schema."""
+    try:
+        names = [field.decode().strip() for field in fields(record) or []]
+    except UnicodeDecodeError:
+        raise Problem(f"{file}: the header is not UTF-8 text; save the file as UTF-8") from None
+    _check_names(names, schema, file)
+    return names
+
+
+def _check_names(names: list[str], schema: Schema, file: str) -> None:
+    expected = list(schema.columns)
+    contract = f"found {len(names)} columns, expected {len(expected)} (schema '{schema.name}')"
+    if len(names) == 1 and len(expected) > 1:
+        raise Problem(f"{file}: found one column, '{names[0][:60]}'; separate the columns with commas")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise Problem(f"{file}: column '{name}' is there {times} times; {contract}; name each column once")
+    for name in names:
+        if name not in expected:
+            raise Problem(f"{file}: unknown column '{name}'{nearest(name, set(expected) - set(names))}; {contract}")
+    for name in expected:
+        if name not in names:
+            raise Problem(f"{file}: column '{name}' is missing; {contract}")

@@ -1,0 +1,45 @@
+"""Score the test rows with the very file that the server loads, and say how well it does and how sure that is."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from fraud import params
+from fraud.cost import Cost
+from fraud.curves import curves
+from fraud.errors import Problem, run
+from fraud.metrics import Scored, report, scored
+from fraud.outputs import write_csv, write_json
+from fraud.params import Section
+from fraud.rows import Rows, read_rows
+from fraud.schema import load as load_schema
+from fraud.scoring import Model, load
+
+
+class Params(Section, frozen=True):
+    """Section `evaluate` of params.yaml."""
+
+    samples: Annotated[int, Meta(ge=20)]
+    seed: Annotated[int, Meta(ge=0)]
+
+
+def evaluate(model: Model, rows: Rows, cost: Cost) -> Scored:
+    """Return the test rows with the probability that the model gives each."""
+    if not len(rows.labels):
+        raise Problem("the test rows are none: no row of the test weeks has a label; set split.until to an older batch")
+    probabilities = model.probabilities(rows.features)
+    return scored(probabilities, rows.labels, rows.lost, model.contract.threshold, cost)
+
+
+def main(schema_path: str, model_path: str, source: str, metrics: str, plots: str) -> None:
+    """Evaluate the model file on the Parquet file `source`; write the metrics and a file of points for each plot."""
+    section, cost, schema = params.load("evaluate", Params), params.load("cost", Cost), load_schema(schema_path)
+    rows = evaluate(load(model_path), read_rows(source, schema, cost), cost)
+    for name, points in curves(rows).items():
+        write_csv(Path(plots) / f"{name}.csv", points)
+    write_json(metrics, report(rows, section.samples, section.seed))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,162 @@
+"""Check every row of every batch against the schema; what does not fit goes to quarantine with the reason."""
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+from msgspec import Meta
+from tqdm import tqdm
+
+from fraud import batches, params
+from fraud.columns import fit
+from fraud.csv_records import FIELD, fields, read_records
+from fraud.errors import Problem, run
+from fraud.header import header
+from fraud.outputs import whole, write_json, write_table
+from fraud.params import Section
+from fraud.schema import BATCH, Schema, load
+
+
+class Params(Section, frozen=True):
+    """Section `ingest` of params.yaml."""
+
+    max_quarantined: Annotated[float, Meta(ge=0, le=1)]
+
+
+class Rejected(NamedTuple):
+    """A row that does not fit: its number (the first after the header is 1), why, and its text."""
+
+    row: int
+    reason: str
+    line: bytes
+
+
+class Checked(NamedTuple):
+    """Every row of a batch is in one of the two, in the order of the file."""
+
+    table: pa.Table
+    rejected: list[Rejected]
+
+
+def ingest(records: list[bytes], schema: Schema, file: str) -> Checked:
+    """Return the rows of a batch file that fit the schema, and the others each with its reason."""
+    if len(records) < 2:
+        found = "a header and no rows" if records else "an empty file"
+        raise Problem(f"{file}: found {found}, expected payments; deliver it again, or take the file away")
+    names = header(records[0], schema, file)
+    broken = {row: reason for row, record in enumerate(records[1:], 1) if (reason := _broken(record, len(names)))}
+    rows = np.array([row for row in range(1, len(records)) if row not in broken], dtype=np.int64)
+    table, misfits = _fit_columns(_parse(records, rows, names), schema)
+    reasons = broken | {int(rows[index]): reason for index, reason in misfits.items()}
+    keep = np.ones(len(rows), dtype=bool)
+    keep[list(misfits)] = False
+    rejected = [Rejected(row, reasons[row], records[row]) for row in sorted(reasons)]
+    table = table.filter(pa.array(keep))
+    batch = pa.array([batches.batch_name(Path(file))] * len(table), pa.string())
+    return Checked(table.append_column(BATCH, batch), rejected)
+
+
+def _broken(record: bytes, width: int) -> str | None:
+    """Return why a record cannot be cut into fields, or None when it can."""
+    if not record.isascii():
+        try:
+            record.decode()
+        except UnicodeDecodeError as error:
+            return f"byte {error.start + 1} is not UTF-8"
+    found = record.count(b",") + 1
+    if b'"' in record:
+        if fields(record) is None:
+            return "a quote is never closed, or closed in the middle of a field"
+        found = len(FIELD.findall(b"," + record))
+    return None if found == width else f"found {found} fields, expected {width}"
+
+
+def _parse(records: list[bytes], rows: np.ndarray, names: list[str]) -> pa.Table:
+    if not len(rows):
+        return pa.table({name: pa.array([], pa.string()) for name in names})
+    body = b"\n".join([records[row] for row in rows])
+    return pacsv.read_csv(
+        pa.BufferReader(body),
+        read_options=pacsv.ReadOptions(column_names=names, block_size=1 << 24),
+        parse_options=pacsv.ParseOptions(newlines_in_values=b'"' in body, ignore_empty_lines=False),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+        ),
+    )
+
+
+def _fit_columns(text: pa.Table, schema: Schema) -> tuple[pa.Table, dict[int, str]]:
+    """Return the typed columns that are not ignored, and the reasons by the index of a row."""
+    columns: dict[str, pa.Array] = {}
+    reasons: dict[int, list[str]] = {}
+    for name, column in schema.columns.items():
+        if column.role == "ignored":
+            continue
+        values = text[name].combine_chunks()
+        columns[name], misfits = fit(values, column)
+        for misfit in misfits:
+            for index in np.flatnonzero(misfit.rows):
+                reason = f"{name} {misfit.reason}".replace("{}", str(values[int(index)]))
+                reasons.setdefault(int(index), []).append(reason)
+    return pa.table(columns), {index: "; ".join(parts) for index, parts in reasons.items()}
+
+
+def summary(checked: Checked, schema: Schema) -> dict[str, int]:
+    """Return the counts of a batch; rows = kept + quarantined."""
+    kept, quarantined = len(checked.table), len(checked.rejected)
+    label = checked.table[schema.label]
+    return {
+        "rows": kept + quarantined,
+        "kept": kept,
+        "quarantined": quarantined,
+        "frauds": pc.sum(label).as_py() or 0,
+        "unlabelled": label.null_count,
+    }
+
+
+def write_rejected(path: Path, rejected: list[Rejected]) -> None:
+    """Write a batch's quarantine file: row, reason and the row's text; bytes that are no text are escaped."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Rejected._fields)
+    writer.writerows((row, reason, line.decode(errors="backslashreplace")) for row, reason, line in rejected)
+    with whole(path) as draft:
+        draft.write_text(text.getvalue(), encoding="utf-8")
+
+
+def check_share(counts: dict[str, dict[str, int]], limit: float, target: Path) -> None:
+    """Stop when a larger share of all rows than `limit` was quarantined."""
+    rows = sum(count["rows"] for count in counts.values())
+    bad = sum(count["quarantined"] for count in counts.values())
+    if bad > limit * rows:
+        worst = max(counts, key=lambda name: counts[name]["quarantined"])
+        raise Problem(
+            f"{bad} of {rows} rows do not fit the schema, more than ingest.max_quarantined = {limit:g} allows; "
+            f"the reasons are in {target}, most of them in {worst}.csv: mend the data, the schema or the limit"
+        )
+
+
+def main(schema_path: str, source: str, target: str, quarantine: str, report: str) -> None:
+    """Ingest each batch of the folder `source`; files of one batch are in memory at a time."""
+    limit = params.load("ingest", Params).max_quarantined
+    schema, counts = load(schema_path), dict[str, Any]()
+    for folder in (target, quarantine):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, path in tqdm(batches.find(source).items(), desc="ingest", unit="batch", file=sys.stderr):
+        checked = ingest(read_records(path), schema, path.name)
+        write_table(Path(target) / f"{name}.parquet", checked.table)
+        if checked.rejected:
+            write_rejected(Path(quarantine) / f"{name}.csv", checked.rejected)
+        counts[name] = summary(checked, schema)
+    write_json(report, {"batches": counts})
+    check_share(counts, limit, Path(quarantine))
+
+
+if __name__ == "__main__":
+    run(main)
