@@ -10,7 +10,7 @@ DIGITS = 9  # Two processors agree on the fit to about 12 digits; rounded, they 
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """probability = 1 / (1 + exp(-(slope * log-odds + intercept))), log-odds of the score drawn in by `margin`."""
+    """probability = 1 / (1 + exp(-(slope * log-odds + intercept))), see log_odds for `margin`."""
 
     slope: float
     intercept: float
@@ -22,9 +22,8 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 def log_odds(scores: Values, margin: float) -> Values:
-    """Return log(s / (1 - s)) of scores drawn in from 0 and 1, so that it stays finite and keeps their order."""
-    drawn = (scores + margin) / (1 + 2 * margin)
-    return np.log(drawn / (1 - drawn))
+    """Return log(s / (1 - s)) with `margin` added to both, so that it stays finite and keeps the order of scores."""
+    return np.log((scores + margin) / (1 + margin - scores))
 
 
 def calibrate(scores: Values, labels: NDArray[np.int64], margin: float) -> Calibration:

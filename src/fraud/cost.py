@@ -11,6 +11,9 @@ from fraud.params import Section
 from fraud.schema import Schema
 
 
+NEVER = 2.0  # A threshold that no probability reaches.
+
+
 class Cost(Section, frozen=True):
     """Section `cost` of params.yaml."""
 
@@ -22,10 +25,9 @@ class Cost(Section, frozen=True):
 def losses(columns: Columns, labels: NDArray[np.int64], schema: Schema, cost: Cost) -> Values:
     """Return what each row costs if no alert is raised for it: nothing where it is legitimate."""
     if schema.amount is None:
-        return labels * cost.missed
+        return np.asarray(labels * cost.missed, dtype=np.float64)
     amounts = np.nan_to_num(np.asarray(columns[schema.amount], dtype=np.float64))
-    lost: Values = labels * amounts * cost.missed_share
-    return lost
+    return np.asarray(labels * amounts * cost.missed_share, dtype=np.float64)
 
 
 def cheapest_threshold(probabilities: Values, lost: Values, cost: Cost) -> float:
@@ -39,7 +41,7 @@ def cheapest_threshold(probabilities: Values, lost: Values, cost: Cost) -> float
     cuts = np.flatnonzero(np.diff(ordered, append=-1.0))  # Equal probabilities get the same decision.
     best = int(cuts[np.argmax(saved[cuts])])
     if saved[best] <= 0:
-        return float((ordered[0] + 1) / 2)
+        return float((ordered[0] + 1) / 2) if ordered[0] < 1 else NEVER
     following = ordered[best + 1] if best + 1 < len(ordered) else 0.0
     middle = round(float(ordered[best] + following) / 2, 9)
     return middle if following < middle <= ordered[best] else float(ordered[best])

@@ -17,7 +17,8 @@ BOM = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
 LONGEST = 50  # Lines of one record; beyond that an open quote is taken for a stray one.
 QUOTED = rb'"(?:[^"]|"")*"'
-WELL_FORMED = re.compile(rb'(?:%b|[^",][^,]*|)(?:,(?:%b|[^",][^,]*|))*' % (QUOTED, QUOTED))
+BARE = rb'(?:[^",\r\n][^,\r\n]*)?'
+WELL_FORMED = re.compile(rb"(?:%b|%b)(?:,(?:%b|%b))*" % (QUOTED, BARE, QUOTED, BARE))
 FIELD = re.compile(rb",(%b|[^,]*)" % QUOTED)
 
 
@@ -52,8 +53,8 @@ def records(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def fields(record: bytes) -> list[bytes] | None:
-    """Return the fields of a record without their quotes, or None where a quote is stray."""
-    if b'"' not in record:
+    """Return the fields of a record without their quotes, or None where a quote or a line end is stray."""
+    if b'"' not in record and b"\r" not in record:
         return record.split(b",")
     if not WELL_FORMED.fullmatch(record):
         return None

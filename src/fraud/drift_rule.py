@@ -95,8 +95,10 @@ def _compare(test: str, reference: Values, current: Values, chance: float) -> tu
 
 
 def _chi_square_quantile(chance: float, freedom: int) -> float:
-    """Return what a chi-square variable exceeds with probability `chance` (Wilson and Hilferty 1931, within 1 %)."""
+    """Return what a chi-square variable exceeds with probability `chance`, within 3 % (Wilson and Hilferty 1931)."""
     if freedom == 0:
         return 0.0
+    if freedom == 1:
+        return NormalDist().inv_cdf(chance / 2) ** 2
     spread = 2 / (9 * freedom)
     return float(freedom * (1 - spread - NormalDist().inv_cdf(chance) * np.sqrt(spread)) ** 3)

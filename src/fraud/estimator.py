@@ -49,19 +49,20 @@ def sampler(params: Params, sizes: list[int], frauds: int) -> Any:
             sampling_strategy=lambda y: {0: min(_count(y, 0), round(_count(y, 1) / params.ratio))},
             random_state=params.seed,
         )
-    # SMOTE needs k + 1 frauds to find k neighbours. A tree finds them: brute force rounds as the processor does.
-    neighbours = NearestNeighbors(n_neighbors=min(params.neighbours, frauds - 1) + 1, algorithm="kd_tree")
+    # SMOTE needs k + 1 frauds to find k neighbours.
+    neighbours = min(params.neighbours, frauds - 1)
     options = {
         "sampling_strategy": lambda y: {1: max(_count(y, 1), round(_count(y, 0) * params.ratio))},
         "random_state": params.seed,
         "k_neighbors": neighbours,
     }
     categories = [place for place, size in enumerate(sizes) if size]
-    if not categories:
-        return SMOTE(**options)
     if len(categories) == len(sizes):
-        return SMOTEN(**options | {"k_neighbors": neighbours.n_neighbors - 1})
-    return SMOTENC(categories, **options)
+        return SMOTEN(**options)
+    if categories:
+        return SMOTENC(categories, **options)
+    # Brute force, the default for many columns, rounds as the processor does; a tree does not.
+    return SMOTE(**options | {"k_neighbors": NearestNeighbors(n_neighbors=neighbours + 1, algorithm="kd_tree")})
 
 
 def model(params: Params, jobs: int) -> Any:

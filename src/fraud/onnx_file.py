@@ -117,9 +117,12 @@ def _score(graph: Graph, encoded: str, model: Any) -> str:
 
 
 def _calibrate(graph: Graph, score: str, calibration: Calibration) -> str:
-    one, margin = graph.constant(1.0), calibration.margin
-    drawn = graph.add("Div", graph.add("Add", score, graph.constant(margin)), graph.constant(1 + 2 * margin))
-    log_odds = graph.add("Log", graph.add("Div", drawn, graph.add("Sub", one, drawn)))
+    odds = graph.add(
+        "Div",
+        graph.add("Add", score, graph.constant(calibration.margin)),
+        graph.add("Sub", graph.constant(1 + calibration.margin), score),
+    )
+    log_odds = graph.add("Log", odds)
     line = graph.add("Mul", log_odds, graph.constant(calibration.slope))
     return graph.add("Sigmoid", graph.add("Add", line, graph.constant(calibration.intercept)))
 

@@ -12,6 +12,7 @@ from fraud.errors import Problem
 from fraud.features import Matrix
 
 INPUT, OUTPUT = "features", "probability"
+INEXACT = ["NoopElimination"]  # It drops the addition of a constant below 1e-7, which it takes for 0.
 
 
 class Model:
@@ -23,7 +24,9 @@ class Model:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], disabled_optimizers=INEXACT
+            )
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.contract = msgspec.json.decode(metadata[KEY], type=Contract)
         except KeyError:

@@ -70,9 +70,9 @@ def _broken(record: bytes, width: int) -> str | None:
         except UnicodeDecodeError as error:
             return f"byte {error.start + 1} is not UTF-8"
     found = record.count(b",") + 1
-    if b'"' in record:
+    if b'"' in record or b"\r" in record:
         if fields(record) is None:
-            return "a quote is never closed, or closed in the middle of a field"
+            return "a quote or a line end is in the middle of a field"
         found = len(FIELD.findall(b"," + record))
     return None if found == width else f"found {found} fields, expected {width}"
 

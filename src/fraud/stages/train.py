@@ -25,6 +25,7 @@ from fraud.scoring import Model
 
 FORESTS = ("random_forest", "extra_trees")
 TOLERANCE = 1e-9  # How far the file's probability may be from scikit-learn's.
+SMALL_MARGIN = 1e-9  # For models whose scores are smooth; log-odds end at 20.
 
 
 class Trained(NamedTuple):
@@ -39,7 +40,8 @@ def train(rows: Rows, schema: Schema, params: Params, cost: Cost) -> Trained:
     """Return a fitted model; calibration and threshold come from scores of rows that the scoring fold never saw."""
     least = _least_frauds(rows.labels, params.folds)
     scores = out_of_fold(estimator(params, schema, least, 1), rows, params)
-    calibration = calibrate(scores, rows.labels, 0.5 / params.trees if params.model in FORESTS else TOLERANCE)
+    margin = 0.5 / params.trees if params.model in FORESTS else SMALL_MARGIN  # Half a vote.
+    calibration = calibrate(scores, rows.labels, margin)
     probabilities = calibration.probabilities(scores)
     threshold = cheapest_threshold(probabilities, rows.lost, cost) if params.threshold == "cost" else params.threshold
     pipeline = estimator(params, schema, least, -1).fit(rows.features, rows.labels)
