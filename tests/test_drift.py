@@ -97,7 +97,7 @@ def test_a_feature_that_is_missing_on_both_sides_does_not_fire() -> None:
 def test_no_current_rows_means_no_verdict_of_drift_and_a_sentence_that_says_why() -> None:
     found = verdict(drift(normal(10, 1), normal(0, 1), WIDE, RULE), {"reference": 10, "current": 0}, [])
     assert found["drift"] is False
-    assert found["sentence"] == "no batch came after split.until, so there is nothing to compare"
+    assert found["sentences"][0] == "no batch came after split.until, so there is nothing to compare"
 
 
 def test_the_verdict_names_the_weeks_and_the_features_that_moved() -> None:
@@ -105,7 +105,7 @@ def test_the_verdict_names_the_weeks_and_the_features_that_moved() -> None:
     report = verdict(found, {"reference": 3000, "current": 3000}, ["2026-W09", "2026-W10"])
     assert report["drift"] is True
     assert report["drifted_features"] == 30
-    assert report["sentence"].startswith("drift in 2026-W09 to 2026-W10: 30 of 30 features moved, most of all v")
+    assert report["sentences"][0].startswith("drift in 2026-W09 to 2026-W10: 30 of 30 features moved, most of all v")
     assert {"feature", "statistic", "effect", "threshold", "drifted"} <= set(report["features"][0])
 
 

@@ -1,7 +1,7 @@
 """Parameters and schemas: a mistake is named with its place and the remedy."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from msgspec import Meta
@@ -20,6 +20,8 @@ class Params(Section, frozen=True):
 
     weeks: Annotated[int, Meta(ge=1)]
     until: str | None
+    method: Literal["time", "stratified"] = "time"
+    threshold: Literal["cost"] | float = "cost"
 
 
 def loaded(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
@@ -36,10 +38,12 @@ def loaded(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params
             r"params.yaml, section 'split': unknown key 'wekes' \(did you mean 'weeks'\?\)",
         ),
         ("split: {weeks: 4, until: null, zzz: 1}", r"unknown key 'zzz'; expected weeks, until"),
+        ("split: {weeks: 4, until: null, method: tim}", r"method: invalid enum value 'tim'; use time, stratified"),
+        ("split: {weeks: 4, until: null, threshold: csot}", r"threshold: .*; use cost"),
         ("split: {weeks: 0, until: null}", r"section 'split': weeks: expected `int` >= 1"),
         ("split: {weeks: four, until: null}", r"section 'split': weeks: expected `int`, got `str`"),
         ("split: {weeks: 4}", r"section 'split': object missing required field `until`"),
-        ("split: 4", r"section 'split': found 4, expected the keys weeks, until"),
+        ("split: 4", r"section 'split': found 4, expected the keys weeks, until, method, threshold"),
         ("splitt: {}", r"params.yaml: section 'split' is missing \(did you mean 'splitt'\?\)"),
         ("split: {weeks: 4", r"params.yaml, line 1: .*; mend the YAML there"),
         ("- a", r"params.yaml: found list, expected a mapping"),

@@ -10,7 +10,6 @@ from fraud.features import Columns, Values
 from fraud.params import Section
 from fraud.schema import Schema
 
-
 NEVER = 2.0  # A threshold that no probability reaches.
 
 

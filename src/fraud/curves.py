@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fraud.features import Values
 from fraud.metrics import Scored, bin_starts, rounded
 
 POINTS = 200

@@ -1,7 +1,7 @@
 """Sections of params.yaml as typed values: an unknown key, a missing one or a wrong type is named."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -38,4 +38,14 @@ def check(where: str, values: Any, kind: type[S]) -> S:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
-        raise Problem(f"{where}: {path.rstrip('`') + ': ' if path else ''}{message[0].lower()}{message[1:]}") from None
+        key = path.rstrip("`")
+        allowed = _words(kind, key)
+        remedy = f"; use {', '.join(allowed)}" if allowed else ""
+        raise Problem(f"{where}: {key + ': ' if key else ''}{message[0].lower()}{message[1:]}{remedy}") from None
+
+
+def _words(kind: type[Section], key: str) -> list[str]:
+    """Return the words that a key may hold, where it may hold some words only."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    options = [kinds.get(key), *get_args(kinds.get(key))]
+    return [str(word) for option in options if get_origin(option) is Literal for word in get_args(option)]

@@ -27,7 +27,7 @@ def verdict(found: list[Difference], rows: dict[str, int], batches: list[str]) -
         "drift": bool(drifted),
         "drifted_features": len(drifted),
         "largest_effect": round(max((difference.effect for difference in found), default=0.0), 6),
-        "sentence": _sentence(drifted, len(found), batches),
+        "sentences": [_sentence(drifted, len(found), batches)],  # In a list, as `dvc metrics` shows no lists.
         "rows": rows,
         "features": [
             {key: round(value, 6) if isinstance(value, float) else value for key, value in one._asdict().items()}

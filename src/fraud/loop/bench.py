@@ -1,0 +1,149 @@
+"""Time the graph side by side with what it is compared to, in turns; quote the ratios, as machines differ."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from fraud.errors import Problem, run
+from fraud.loop.twice import copy
+
+TURNS = 5
+KAGGLE_ROWS = 284_807
+MODELS = ("extra_trees", "random_forest", "logistic_regression", "hist_gradient_boosting")
+SCHEMA = "data/schemas/creditcard.yaml"
+READ = "import sys, pandas; pandas.read_csv(sys.argv[1])"
+FLOOR = "\n".join(
+    f"  s{stage}: {{cmd: touch out{stage}, deps: [{f'out{stage - 1}' if stage else 'start'}], outs: [out{stage}]}}"
+    for stage in range(6)
+)
+
+
+class Used(NamedTuple):
+    """What a process used: wall-clock seconds, and its peak memory in MB."""
+
+    seconds: float
+    memory: float
+
+
+def process(folder: Path, *command: str) -> Used:
+    """Run a command to its end and return what it used, the start of its interpreter included."""
+    environment = os.environ | {"PYTHONPATH": str(Path("src").resolve())}
+    start = time.perf_counter()
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as child:
+        errors = child.stderr.read() if child.stderr else ""
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise Problem(f"{' '.join(command)}: {errors.strip().splitlines()[-1]}")
+    return Used(time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def stage(folder: Path, name: str, *arguments: str) -> Used:
+    """Run a stage in `folder`."""
+    return process(folder, sys.executable, "-m", f"fraud.stages.{name}", *arguments)
+
+
+def set_params(folder: Path, **values: object) -> None:
+    """Change values in the scratch copy's params.yaml by their key."""
+    path = folder / "params.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for place, line in enumerate(lines):
+        key = line.split(":")[0].strip()
+        if key in values:
+            lines[place] = f"{line.split(':')[0]}: {values[key]}"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def in_turns(title: str, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
+    """Print both medians and the median ratio of pairs."""
+    pairs = [(ours(), theirs()) for _ in range(TURNS)]
+    ratio = median(a / b for a, b in pairs)
+    print(
+        f"{title}: {median(a for a, _ in pairs):.2f} s against {median(b for _, b in pairs):.2f} s, ratio {ratio:.2f}"
+    )
+
+
+def no_op(folder: Path) -> None:
+    """Compare a `dvc repro` with nothing to do with that of six stages that do nothing at all."""
+    floor = folder / "floor"
+    floor.mkdir()
+    process(floor, "git", "init", "-q")
+    process(floor, "dvc", "init", "-q")
+    (floor / "start").touch()
+    (floor / "dvc.yaml").write_text(f"stages:\n{FLOOR}\n", encoding="utf-8")
+    ours = folder / "ours"
+    ours.mkdir()
+    copy(ours)
+    set_params(ours, rows_per_week=2000, trees=10)
+    for graph in (ours, floor):
+        process(graph, "dvc", "repro", "-q")
+    in_turns(
+        "no-op dvc repro against six empty stages",
+        lambda: process(ours, "dvc", "repro", "-q").seconds,
+        lambda: process(floor, "dvc", "repro", "-q").seconds,
+    )
+
+
+def one_file(folder: Path) -> None:
+    """Compare ingest, split and drift of one large file with a bare pandas.read_csv of it."""
+    _simulate(folder, weeks=1, rows=KAGGLE_ROWS)
+    set_params(folder, until="null", weeks=1, method="stratified")
+
+    def ours() -> float:
+        steps = [
+            stage(folder, "ingest", SCHEMA, "simulated", "kept", "quarantine", "ingest.json"),
+            stage(folder, "split", SCHEMA, "kept", "split", "split.json"),
+            stage(folder, "drift", SCHEMA, "split/train.parquet", "split/test.parquet", "drift.json"),
+        ]
+        return sum(step.seconds for step in steps)
+
+    file = "simulated/2026-W01.csv"
+    title = f"{KAGGLE_ROWS} x 31 through ingest, split and drift against pandas.read_csv"
+    in_turns(title, ours, lambda: process(folder, sys.executable, "-c", READ, file).seconds)
+
+
+def memory(folder: Path) -> None:
+    """Print the peak memory of ingest while the number of batches doubles."""
+    for weeks in (6, 12, 24):
+        _simulate(folder, weeks, rows=20_000)
+        used = stage(folder, "ingest", SCHEMA, "simulated", f"kept{weeks}", f"quarantine{weeks}", "ingest.json")
+        print(f"peak memory of ingest, {weeks} batches of 20000 rows: {used.memory:.0f} MB")
+
+
+def models(folder: Path) -> None:
+    """Print how long each model trains on the training rows of the simulated data, as params.yaml sets it."""
+    _simulate(folder, weeks=8, rows=20_000)
+    stage(folder, "ingest", SCHEMA, "simulated", "kept", "quarantine", "ingest.json")
+    stage(folder, "split", SCHEMA, "kept", "split", "split.json")
+    for model in MODELS:
+        set_params(folder, model=model)
+        used = stage(folder, "train", SCHEMA, "split/train.parquet", "model.onnx")
+        size = (folder / "model.onnx").stat().st_size / 1e6
+        print(f"train {model} on 60000 rows: {used.seconds:.1f} s, {used.memory:.0f} MB, file {size:.1f} MB")
+
+
+def _simulate(folder: Path, weeks: int, rows: int) -> None:
+    (folder / "data/schemas").mkdir(parents=True, exist_ok=True)
+    for name in (SCHEMA, "params.yaml"):
+        (folder / name).write_bytes(Path(name).read_bytes())
+    keep = Path("params.yaml").read_text(encoding="utf-8").replace("  weeks: 12\n", f"  weeks: {weeks}\n", 1)
+    (folder / "params.yaml").write_text(keep, encoding="utf-8")
+    set_params(folder, rows_per_week=rows)
+    stage(folder, "simulate", SCHEMA, "simulated")
+
+
+def main() -> None:
+    """Print all comparisons."""
+    for part in (no_op, one_file, memory, models):
+        with tempfile.TemporaryDirectory() as folder:
+            part(Path(folder))
+
+
+if __name__ == "__main__":
+    run(main)
