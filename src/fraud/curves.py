@@ -36,7 +36,7 @@ def _precision_recall(rows: Scored) -> Points:
 
 def _roc(rows: Scored) -> Points:
     caught, passed, _ = _counts(rows)
-    chosen = _spread(caught + passed)
+    chosen = _spread(caught / max(1, caught[-1]) + passed / max(1, passed[-1]))
     false, true = passed[chosen] / max(1, passed[-1]), caught[chosen] / max(1, caught[-1])
     return _table(false_positive_rate=np.append(0.0, false), true_positive_rate=np.append(0.0, true))
 
@@ -54,7 +54,8 @@ def _cost(rows: Scored) -> Points:
     """Return what fraud and alerts cost together per 1,000 rows, from the lowest threshold to the highest."""
     ends = rows.ends
     cost = rows.lost.sum() - np.cumsum(rows.lost - rows.cost.alert)[ends]
-    chosen = _spread(np.log(ends + 1.0))[::-1]
+    decided = np.searchsorted(ends, rows.alerts - 1)  # The cost at the chosen threshold itself is among the points.
+    chosen = np.union1d(_spread(np.log(ends + 1.0)), decided)[::-1]
     return _table(threshold=rows.probability[ends[chosen]], cost_per_1000=1000 * cost[chosen] / len(rows.fraud))
 
 
@@ -74,5 +75,9 @@ def _spread(progress: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _table(**columns: NDArray[Any]) -> Points:
-    values = [[rounded(value) for value in column] for column in columns.values()]
+    values = [[_written(value) for value in column] for column in columns.values()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _written(value: Any) -> float | int | None:
+    return int(value) if isinstance(value, np.integer) else rounded(value)

@@ -1,6 +1,7 @@
 """Change single values of params.yaml; every other byte of it stays."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -11,8 +12,10 @@ from fraud.errors import Problem
 from fraud.outputs import whole
 from fraud.params import FILE
 
+Value = str | int | float | None
 
-def change(values: dict[str, str], path: Path = FILE) -> None:
+
+def change(values: Mapping[str, Value], path: Path = FILE) -> None:
     """Write each value at its key, all at once."""
     text = path.read_bytes().decode()
     for key, value in values.items():
@@ -21,8 +24,8 @@ def change(values: dict[str, str], path: Path = FILE) -> None:
         draft.write_bytes(text.encode())
 
 
-def set_value(text: str, key: str, value: str) -> str:
-    """Return `text` with the string `value` at `key`, in which dots lead into sections: `split.until`."""
+def set_value(text: str, key: str, value: Value) -> str:
+    """Return `text` with `value` at `key`, in which dots lead into sections: `split.until`."""
     node: Node | None = _yaml().compose(text)
     for part in key.split("."):
         node = _child(node, part)
@@ -30,9 +33,7 @@ def set_value(text: str, key: str, value: str) -> str:
         raise Problem(f"{FILE}: there is no key '{key}'; put it back, as `git diff {FILE}` shows it")
     start, end = node.start_mark.index, node.end_mark.index
     if not isinstance(node, ScalarNode) or node.anchor or node.style in ("|", ">") or start == end:
-        raise Problem(
-            f"{FILE}, near line {node.start_mark.line + 1}: write '{key}' as one value on the line of its key"
-        )
+        raise Problem(f"{FILE}: found no plain value at '{key}'; write one on the line of its key")
     return text[:start] + _written(value) + text[end:]
 
 
@@ -41,8 +42,10 @@ def _child(node: Node | None, key: str) -> Node | None:
     return next((value for name, value in pairs if name.value == key), None)
 
 
-def _written(value: str) -> str:
-    """Return `value` plain where YAML reads it back as that very string, and quoted where not."""
+def _written(value: Value) -> str:
+    """Return `value` plain where YAML reads it back as that very value, and quoted where not."""
+    if not isinstance(value, str):
+        return json.dumps(value)
     try:
         if _yaml().load(f"key: {value} # comment") == {"key": value} and not set(value) & set("[]{},"):
             return value

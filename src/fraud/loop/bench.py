@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from fraud.errors import Problem, run
 from fraud.loop.twice import copy
+from fraud.params_file import change
 
 TURNS = 5
 KAGGLE_ROWS = 284_807
@@ -49,17 +50,6 @@ def stage(folder: Path, name: str, *arguments: str) -> Used:
     return process(folder, sys.executable, "-m", f"fraud.stages.{name}", *arguments)
 
 
-def set_params(folder: Path, **values: object) -> None:
-    """Change values in the scratch copy's params.yaml by their key."""
-    path = folder / "params.yaml"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for place, line in enumerate(lines):
-        key = line.split(":")[0].strip()
-        if key in values:
-            lines[place] = f"{line.split(':')[0]}: {values[key]}"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def in_turns(title: str, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
     """Print both medians and the median ratio of pairs."""
     pairs = [(ours(), theirs()) for _ in range(TURNS)]
@@ -80,7 +70,7 @@ def no_op(folder: Path) -> None:
     ours = folder / "ours"
     ours.mkdir()
     copy(ours)
-    set_params(ours, rows_per_week=2000, trees=10)
+    change({"simulate.rows_per_week": 2000, "train.trees": 10}, ours / "params.yaml")
     for graph in (ours, floor):
         process(graph, "dvc", "repro", "-q")
     in_turns(
@@ -93,7 +83,7 @@ def no_op(folder: Path) -> None:
 def one_file(folder: Path) -> None:
     """Compare ingest, split and drift of one large file with a bare pandas.read_csv of it."""
     _simulate(folder, weeks=1, rows=KAGGLE_ROWS)
-    set_params(folder, until="null", weeks=1, method="stratified")
+    change({"split.until": None, "split.weeks": 1, "split.method": "stratified"}, folder / "params.yaml")
 
     def ours() -> float:
         steps = [
@@ -122,7 +112,7 @@ def models(folder: Path) -> None:
     stage(folder, "ingest", SCHEMA, "simulated", "kept", "quarantine", "ingest.json")
     stage(folder, "split", SCHEMA, "kept", "split", "split.json")
     for model in MODELS:
-        set_params(folder, model=model)
+        change({"train.model": model}, folder / "params.yaml")
         used = stage(folder, "train", SCHEMA, "split/train.parquet", "model.onnx")
         size = (folder / "model.onnx").stat().st_size / 1e6
         print(f"train {model} on 60000 rows: {used.seconds:.1f} s, {used.memory:.0f} MB, file {size:.1f} MB")
@@ -132,9 +122,7 @@ def _simulate(folder: Path, weeks: int, rows: int) -> None:
     (folder / "data/schemas").mkdir(parents=True, exist_ok=True)
     for name in (SCHEMA, "params.yaml"):
         (folder / name).write_bytes(Path(name).read_bytes())
-    keep = Path("params.yaml").read_text(encoding="utf-8").replace("  weeks: 12\n", f"  weeks: {weeks}\n", 1)
-    (folder / "params.yaml").write_text(keep, encoding="utf-8")
-    set_params(folder, rows_per_week=rows)
+    change({"simulate.weeks": weeks, "simulate.rows_per_week": rows}, folder / "params.yaml")
     stage(folder, "simulate", SCHEMA, "simulated")
 
 

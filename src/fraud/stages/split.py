@@ -14,7 +14,7 @@ from fraud import batches, params
 from fraud.errors import Problem, nearest, run
 from fraud.outputs import write_json, write_table
 from fraud.params import Section
-from fraud.schema import BATCH, load
+from fraud.schema import BATCH, Schema, load
 
 
 class Params(Section, frozen=True):
@@ -103,16 +103,17 @@ def _draw(labels: np.ndarray, params: Params) -> np.ndarray:
     return chosen
 
 
-def summary(splits: Splits, label: str) -> dict[str, Any]:
-    """Return the batches, rows and known frauds of each part."""
-    return {
+def summary(splits: Splits, schema: Schema) -> dict[str, Any]:
+    """Return the data set, and the batches, rows and known frauds of each part."""
+    parts = {
         name: {
             "batches": batches.in_order(pc.unique(part[BATCH]).to_pylist()),
             "rows": len(part),
-            "frauds": pc.sum(part[label]).as_py() or 0,
+            "frauds": pc.sum(part[schema.label]).as_py() or 0,
         }
         for name, part in splits._asdict().items()
     }
+    return {"dataset": schema.name, **parts}
 
 
 def main(schema_path: str, source: str, target: str, report: str) -> None:
@@ -124,7 +125,7 @@ def main(schema_path: str, source: str, target: str, report: str) -> None:
     splits = split(tables, parts, schema.label, section)
     for name, part in splits._asdict().items():
         write_table(Path(target) / f"{name}.parquet", part)
-    write_json(report, summary(splits, schema.label))
+    write_json(report, summary(splits, schema))
 
 
 if __name__ == "__main__":

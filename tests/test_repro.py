@@ -1,0 +1,150 @@
+"""The graph as its users run it: a real `dvc repro` in a small working copy."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fraud.yamlfile import read_yaml
+from repositories import Repository, small
+
+STAGES = ["simulate", "ingest", "split", "drift", "train", "evaluate"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    repository = small(tmp_path_factory.mktemp("repro") / "made")
+    repository.repro()
+    repository.commit()
+    return repository
+
+
+@pytest.fixture
+def repository(made: Repository, tmp_path: Path) -> Repository:
+    return made.copy(tmp_path / "copy")
+
+
+@pytest.fixture
+def without_cache(repository: Repository) -> Repository:
+    """A working copy in which nothing can be taken from DVC's cache."""
+    shutil.rmtree(repository.path / ".dvc/cache")
+    return repository
+
+
+def ran(output: str) -> list[str]:
+    return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
+
+
+def test_one_command_makes_batches_verdict_model_metrics_and_a_lock_that_pins_them(made: Repository) -> None:
+    outs = {out["path"] for stage in read_yaml(made.path / "dvc.lock")["stages"].values() for out in stage["outs"]}
+    assert {"data/simulate", "models/model.onnx", "reports/metrics.json", "reports/drift.json"} <= outs
+    assert all((made.path / path).exists() for path in outs)
+    assert made.run("git", "status", "--porcelain") == ""
+
+
+def test_a_second_run_has_nothing_to_do(repository: Repository) -> None:
+    assert ran(repository.repro()) == []
+
+
+def test_a_new_week_leaves_the_training_rows_alone_so_that_nothing_is_trained(repository: Repository) -> None:
+    before = read_yaml(repository.path / "dvc.lock")["stages"]
+    repository.set({"simulate.weeks": 10})
+    assert ran(repository.repro()) == ["simulate", "ingest", "split", "drift"]
+    after = read_yaml(repository.path / "dvc.lock")["stages"]
+    assert after["train"] == before["train"]
+    rows = json.loads((repository.path / "reports/drift.json").read_text())["rows"]
+    assert rows == {"reference": 4500, "current": 3000}
+
+
+def test_the_window_moves_with_one_line_and_then_a_model_is_trained(repository: Repository) -> None:
+    repository.set({"split.until": "2026-W09"})
+    assert ran(repository.repro()) == ["split", "drift", "train", "evaluate"]
+    assert "no batch came after" in (repository.path / "reports/drift.json").read_text()
+
+
+def test_one_option_switches_the_data_set_and_the_experiment_can_be_compared(repository: Repository) -> None:
+    repository.run("dvc", "exp", "run", "-q", "-n", "shops", "-S", "dataset=payments", "-S", "simulate.drift=amounts",
+                   "-S", "simulate.drift_from=9")  # fmt: skip
+    assert json.loads((repository.path / "reports/drift.json").read_text())["drift"] is True
+    table = repository.run("python", "-m", "fraud.loop.experiments")
+    line = next(line for line in table.splitlines() if line.startswith("shops"))
+    assert "dataset=payments" in line
+    assert line.endswith("yes")
+    assert " to " in line
+    assert max(map(len, table.splitlines())) <= 120
+    for command in (["metrics", "show"], ["metrics", "diff"], ["plots", "diff"], ["exp", "show"], ["params", "diff"]):
+        repository.run("dvc", *command)
+    assert "dataset" in repository.run("dvc", "params", "diff")
+
+
+def test_a_schema_of_ones_own_needs_no_change_of_code(repository: Repository) -> None:
+    folder = repository.path / "data/raw/shops"
+    folder.mkdir(parents=True)
+    (repository.path / "data/schemas/shops.yaml").write_text(
+        "columns:\n"
+        "  order: {role: identifier}\n"
+        "  size: {role: feature, type: number, missing: true}\n"
+        "  kind: {role: feature, type: category, categories: [card, cash]}\n"
+        "  bad: {role: label, type: integer}\n"
+    )
+    for week in range(1, 6):
+        rows = [f"o{week}-{row},{row % 17 if row % 9 else ''},{'card' if row % 3 else 'cash'},{int(row % 17 > 14)}"
+                for row in range(400)]  # fmt: skip
+        (folder / f"week-{week}.csv").write_text("order,size,kind,bad\n" + "\n".join(rows) + "\n")
+    repository.set({"dataset": "shops", "batches": "data/raw/shops", "split.until": "week-4"})
+    output = repository.repro()
+    assert "left empty; the simulator knows only creditcard and payments" in output
+    metrics = json.loads((repository.path / "reports/metrics.json").read_text())
+    assert metrics["rows"] == 400
+    assert metrics["average_precision"] > 0.8
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_in_any_stage_the_next_run_ends_with_the_same_lock(
+    stage: str, made: Repository, without_cache: Repository
+) -> None:
+    with without_cache.start("python", "-m", "fraud.loop.repro", "--force", "--single-item", stage) as running:
+        assert running.stdout
+        for line in running.stdout:
+            if "Running stage" in line:
+                break
+        time.sleep(0.8)  # Somewhere inside of the stage; where exactly must not matter.
+        os.killpg(running.pid, signal.SIGKILL)
+    without_cache.repro()
+    assert without_cache.lock() == made.lock()
+    assert "up to date" in without_cache.run("dvc", "status")
+
+
+def test_a_second_run_at_the_same_time_says_who_runs_and_waits(repository: Repository) -> None:
+    repository.set({"train.seed": 8})
+    with repository.start("python", "-m", "fraud.loop.repro") as first:
+        lock = repository.path / ".dvc/tmp/repro.lock"
+        while lock.read_text() != f"process {first.pid}":
+            assert first.poll() is None
+            time.sleep(0.02)
+        output = repository.repro()
+        assert first.communicate()[0].count("Running stage") == 2
+    assert f"process {first.pid} runs the graph here; waiting" in output
+    assert ran(output) == []
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB; it takes the rights to mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.system(f"mount -t tmpfs -o size=3m none {folder} 2>/dev/null"):  # noqa: S605 - a fixed command
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    os.system(f"umount -l {folder}")  # noqa: S605 - a fixed command
+
+
+def one_line(output: str, name: str) -> str:
+    """Return the line that names the file, once no traceback stands in the output."""
+    assert "Traceback" not in output
+    return next(line for line in output.splitlines() if name in line and "remedy" not in line)
