@@ -99,7 +99,13 @@ def test_a_category_may_hold_commas_and_other_letters() -> None:
 
 def test_a_date_is_read_with_and_without_a_zone() -> None:
     schema = Schema("dated", {"at": Column(role="time", type="date"), "fraud": Column(role="label", type="integer")})
-    lines = (b"2026-02-16T09:30:00,0", b"2026-02-16 10:30:00+01:00,0", b"2026-02-16T09:30:00Z,0", b"last week,0")
+    lines = (
+        b"2026-02-16T09:30:00,0",
+        b"2026-02-16 10:30:00+01:00,0",
+        b"2026-02-16T09:30:00Z,0",
+        b"last week,0",
+        b"0001-01-01T00:00:00+10:00,0",
+    )
     found = checked(*lines, header=b"at,fraud", schema=schema)
     assert {str(moment) for moment in found.table["at"].to_pylist()} == {"2026-02-16 09:30:00"}
     assert found.rejected[0].reason == "at is 'last week', expected a date like 2026-02-16T09:30:00"

@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fraud.params_file import Value
 from fraud.yamlfile import read_yaml
 from repositories import Repository, small
 
@@ -129,22 +131,75 @@ def test_a_second_run_at_the_same_time_says_who_runs_and_waits(repository: Repos
             time.sleep(0.02)
         output = repository.repro()
         assert first.communicate()[0].count("Running stage") == 2
-    assert f"process {first.pid} runs the graph here; waiting" in output
+    assert f"process {first.pid} is at work here; waiting" in output
     assert ran(output) == []
 
 
+def mount(*arguments: str) -> None:
+    if subprocess.run(["mount", *arguments], check=False, capture_output=True).returncode:
+        pytest.skip("mounting a file system takes root")
+
+
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB; it takes the rights to mount one."""
+def mounted(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    if os.system(f"mount -t tmpfs -o size=3m none {folder} 2>/dev/null"):  # noqa: S605 - a fixed command
-        pytest.skip("mounting a small file system is not allowed here")
     yield folder
-    os.system(f"umount -l {folder}")  # noqa: S605 - a fixed command
+    subprocess.run(["umount", "-l", folder], check=False, capture_output=True)
 
 
-def one_line(output: str, name: str) -> str:
-    """Return the line that names the file, once no traceback stands in the output."""
+def test_on_a_full_disk_the_last_line_says_so_and_with_space_the_lock_is_that_of_an_undisturbed_run(
+    made: Repository, mounted: Path
+) -> None:
+    mount("-t", "tmpfs", "-o", "size=13m", "none", str(mounted))
+    made.run("git", "clone", "-q", str(made.path), str(mounted / "clone"))
+    clone = Repository(mounted / "clone")
+    output = clone.repro(code=1)
     assert "Traceback" not in output
-    return next(line for line in output.splitlines() if name in line and "remedy" not in line)
+    assert output.splitlines()[-1].endswith("the disk is full: free some, then run `make repro` again")
+    mount("-o", "remount,size=200m", str(mounted))
+    clone.repro()
+    assert clone.lock() == made.lock()
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(repository: Repository) -> None:
+    models = str(repository.path / "models")
+    mount("--bind", models, models)
+    try:
+        mount("-o", "remount,ro,bind", models)
+        repository.set({"train.seed": 8})
+        output = repository.repro(code=1)
+    finally:
+        subprocess.run(["umount", "-l", models], check=True)
+    assert "Traceback" not in output
+    assert "Read-only file system" in next(line for line in output.splitlines() if "models/model.onnx'" in line)
+    assert ran(repository.repro()) == ["train", "evaluate"]
+
+
+def test_an_output_that_is_pinned_but_not_kept_is_named(repository: Repository) -> None:
+    pinned = next(out["md5"] for out in read_yaml(repository.path / "dvc.lock")["stages"]["train"]["outs"])
+    (repository.path / f".dvc/cache/files/md5/{pinned[:2]}/{pinned[2:]}").unlink()
+    check = "from fraud.errors import run; from fraud.loop.repro import check_kept; run(check_kept)"
+    output = repository.run("python", "-c", check, code=1)
+    assert output == "DVC could not keep models/model.onnx; free some space, then run `make repro` again\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"train.model": "random_forrest"},
+            "section 'train': model: invalid enum value 'random_forrest'; use",
+        ),
+        ({"split.until": "2026-W99"}, "params.yaml, section 'split': until is '2026-W99'"),
+        ({"batches": "data/raw/none"}, "data/raw/none"),
+        ({"dataset": "creditcards"}, "data/schemas/creditcards.yaml"),
+    ],
+)
+def test_a_mistake_in_params_ends_in_one_line_that_names_it(
+    change: dict[str, Value], message: str, repository: Repository
+) -> None:
+    repository.set(change)
+    output = repository.repro(code=1)
+    assert "Traceback" not in output
+    assert message in output

@@ -91,9 +91,9 @@ def _moment(value: str | None) -> datetime | None:
     """Return a moment in UTC without its zone; a date that names no zone is taken as UTC."""
     try:
         moment = datetime.fromisoformat(value or "")
-    except ValueError:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _text(text: pa.Array, _: Column) -> pa.Array:

@@ -36,6 +36,8 @@ def run(main: Callable[..., None]) -> None:
         main(*sys.argv[1:])
     except Problem as problem:
         sys.exit(str(problem))
+    except KeyboardInterrupt:
+        sys.exit("stopped; what was finished is kept, so run it again to go on")
     except MemoryError:
         sys.exit("out of memory; use a machine with more, or smaller batches")
     except OSError as error:

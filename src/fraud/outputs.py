@@ -16,13 +16,16 @@ import pyarrow.parquet as pq
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path` when the block ends well."""
+    """Yield a path to write to; it takes the place of `path` when the block ends well, and else leaves no trace."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield draft
         draft.replace(target)
+    except OSError as error:
+        error.filename = str(target)  # Some libraries do not say which file.
+        raise
     finally:
         draft.unlink(missing_ok=True)
 

@@ -102,7 +102,7 @@ def _output(*command: str, check: bool = True) -> str:
 def main() -> None:
     """Print the table."""
     found = list(runs(json.loads(_output("dvc", "exp", "show", "--json"))))
-    base = next((one.data for one in found[1:] if one.data), {"params": {}})
+    base: dict[str, Any] = next((one.data for one in found[1:] if one.data), {"params": {}})
     print(table([cells(one, base, interval(one.revision)) for one in found]))
 
 

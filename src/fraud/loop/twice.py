@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__  # type: ignore[attr-defined]
+from numpy._core import _multiarray_umath as processor  # type: ignore[attr-defined]
 
 from fraud.errors import Problem, run
 from fraud.yamlfile import read_yaml
@@ -20,7 +20,7 @@ THREADS = ("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARR
 
 def variants() -> dict[str, dict[str, str]]:
     """Return the environments to rebuild in: threads, and what numpy, BLAS and the C library use of the processor."""
-    features = " ".join(name for name in __cpu_dispatch__ if __cpu_features__[name])
+    features = " ".join(name for name in processor.__cpu_dispatch__ if processor.__cpu_features__[name])
     oldest = {
         "NPY_DISABLE_CPU_FEATURES": features,
         "OPENBLAS_CORETYPE": "Prescott",
