@@ -72,13 +72,18 @@ def chi_square(reference: Values, current: Values) -> tuple[float, int]:
 
 
 def _difference(name: str, column: Column, samples: tuple[Values, Values], limits: tuple[float, float]) -> Difference:
-    present = [sample[~np.isnan(sample)] for sample in samples]
+    present = [_present(sample) for sample in samples]
     chance, min_effect = limits
     missing = [1 - len(part) / len(sample) for part, sample in zip(present, samples, strict=True)]
     test = "chi-square" if column.type == "category" else "ks"
     statistic, effect, noise = _compare(test, present[0], present[1], chance)
     threshold = max(min_effect, noise)
     return Difference(name, test, statistic, effect, threshold, bool(effect > threshold), *missing)
+
+
+def _present(sample: Values) -> Values:
+    gaps = np.isnan(sample)
+    return sample[~gaps] if gaps.any() else sample
 
 
 def _compare(test: str, reference: Values, current: Values, chance: float) -> tuple[float, float, float]:

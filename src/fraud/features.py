@@ -23,7 +23,7 @@ def matrix(columns: Columns, schema: Schema) -> Matrix:
     A category is its place in the schema's list; a missing value is NaN.
     """
     parts = [_numbers(columns[name], column) for name, column in schema.features.items()]
-    return np.stack(parts, axis=1)
+    return np.stack(parts).T  # So that each column lies in one piece.
 
 
 def _numbers(values: Any, column: Column) -> Values:

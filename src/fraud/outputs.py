@@ -10,9 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
@@ -43,12 +40,6 @@ def write_csv(path: str | Path, rows: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def write_table(path: str | Path, table: pa.Table) -> None:
-    """Write `table` as Parquet without the metadata of the library that made it."""
-    with whole(path) as draft:
-        pq.write_table(table.replace_schema_metadata(None), draft, compression="zstd")
 
 
 def md5_of(path: str | Path) -> str:

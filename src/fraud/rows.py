@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fraud.cost import Cost, losses
 from fraud.features import Matrix, Values, matrix
 from fraud.schema import Schema
+from fraud.tables import read_table
 
 
 class Rows(NamedTuple):
@@ -21,6 +21,6 @@ class Rows(NamedTuple):
 
 def read_rows(path: str, schema: Schema, cost: Cost) -> Rows:
     """Return the rows of a Parquet file in which every row has a label."""
-    table = pq.read_table(path)
+    table = read_table(path)
     labels = np.asarray(table[schema.label], dtype=np.int64)
     return Rows(matrix(table, schema), labels, losses(table, labels, schema, cost))

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from fraud import params
 from fraud.batches import in_order
 from fraud.drift_rule import Difference, Rule, differences
@@ -11,6 +9,7 @@ from fraud.errors import run
 from fraud.features import Matrix, matrix
 from fraud.outputs import write_json
 from fraud.schema import BATCH, Schema, load
+from fraud.tables import read_table, without_pandas
 
 
 def drift(reference: Matrix, current: Matrix, schema: Schema, rule: Rule) -> list[Difference]:
@@ -48,11 +47,12 @@ def _sentence(drifted: list[str], features: int, batches: list[str]) -> str:
 def main(schema_path: str, reference_path: str, current_path: str, report: str) -> None:
     """Compare two Parquet files and write the verdict."""
     rule, schema = params.load("drift", Rule), load(schema_path)
-    reference, current = (pq.read_table(path) for path in (reference_path, current_path))
+    reference, current = (read_table(path) for path in (reference_path, current_path))
     found = drift(matrix(reference, schema), matrix(current, schema), schema, rule)
     rows = {"reference": len(reference), "current": len(current)}
     write_json(report, verdict(found, rows, in_order(current[BATCH].unique().to_pylist())))
 
 
 if __name__ == "__main__":
+    without_pandas()
     run(main)

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from msgspec import Meta
 
 from fraud import batches, params
 from fraud.errors import Problem, nearest, run
-from fraud.outputs import write_json, write_table
+from fraud.outputs import write_json
 from fraud.params import Section
 from fraud.schema import BATCH, Schema, load
+from fraud.tables import read_table, without_pandas, write_table
 
 
 class Params(Section, frozen=True):
@@ -87,8 +87,8 @@ def split(tables: Mapping[str, pa.Table], window: Window, label: str, params: Pa
     known = known.filter(pc.is_valid(known[label]))
     rest = pa.concat_tables(current) if current else known.slice(0, 0)
     if params.method == "stratified":
-        chosen = pa.array(_draw(known[label].to_numpy(), params))
-        return Splits(known.filter(pc.invert(chosen)), known.filter(chosen), rest)
+        chosen = _draw(known[label].to_numpy(), params)
+        return Splits(known.filter(pa.array(~chosen)), known.filter(pa.array(chosen)), rest)
     tested = pa.concat_tables(test)
     return Splits(known, tested.filter(pc.is_valid(tested[label])), rest)
 
@@ -121,7 +121,7 @@ def main(schema_path: str, source: str, target: str, report: str) -> None:
     section, schema = params.load("split", Params), load(schema_path)
     files = batches.find(source)
     parts = window(list(files), section)
-    tables = {name: pq.read_table(files[name]) for name in {name for part in parts for name in part}}
+    tables = {name: read_table(files[name]) for name in {name for part in parts for name in part}}
     splits = split(tables, parts, schema.label, section)
     for name, part in splits._asdict().items():
         write_table(Path(target) / f"{name}.parquet", part)
@@ -129,4 +129,5 @@ def main(schema_path: str, source: str, target: str, report: str) -> None:
 
 
 if __name__ == "__main__":
+    without_pandas()
     run(main)
