@@ -6,7 +6,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots exp data remote twice bench lock clean
+.PHONY: help setup repro test check metrics plots exp data remote push pull twice bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3
 
 remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
 	@$(RUN) fraud.loop.remote "S3=$(S3)" "ENDPOINT=$(ENDPOINT)"
+
+push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last line when it fails
+	@$(RUN) fraud.loop.transfer push
+
+pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing here before all has come
+	@$(RUN) fraud.loop.transfer pull
 
 twice: $(READY) ## rebuild everything with other threads and another CPU path; fail when a byte of dvc.lock differs
 	@$(RUN) fraud.loop.twice

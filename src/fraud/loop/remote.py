@@ -1,0 +1,92 @@
+"""Make a place in S3 the default DVC remote: one section of .dvc/config, without a secret."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dvc.config import Config, ConfigError  # type: ignore[import-untyped]  # DVC ships no types.
+
+from fraud.errors import Problem, run
+
+FOLDER = Path(".dvc")
+CONFIG = FOLDER / "config"
+NAME = "storage"
+FORM = "make remote S3=s3://bucket/prefix [ENDPOINT=https://host]"
+KEPT = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an AWS profile (AWS_PROFILE), or .dvc/config.local"
+SECRET = re.compile(r"[@?]|://[^/\[]*:(?!\d+(/|$))")  # key:secret@, a signed query, key:secret; but no port
+PLACE = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[^\s#]*)?")
+
+
+def section(url: str, endpoint: str) -> dict[str, str]:
+    """Return the settings of a DVC remote; a URL that could carry a secret is refused and not repeated."""
+    for name, value in {"S3": url, "ENDPOINT": endpoint}.items():
+        if SECRET.search(value):
+            raise Problem(
+                f"{name}: found credentials or a query in the URL, which git would keep; put secrets in {KEPT}"
+            )
+    if not PLACE.fullmatch(url):
+        raise Problem(f"S3={url}: expected s3://bucket or s3://bucket/prefix")
+    if endpoint and not _is_address(endpoint):
+        raise Problem(f"ENDPOINT={endpoint}: expected an address like https://s3.example.com or http://localhost:9000")
+    return {"url": url.rstrip("/")} | ({"endpointurl": endpoint.rstrip("/")} if endpoint else {})
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        return bool(named) and not re.search(r"[\s#]", text)
+    except ValueError:
+        return False
+
+
+def write(name: str, settings: Mapping[str, str], core: Mapping[str, str]) -> bool:
+    """Put the remote `name` into .dvc/config, in the place of an older one; return whether that changed anything."""
+    if not FOLDER.is_dir():
+        raise Problem(f"{FOLDER}: there is no such folder; run it at the root of the repository")
+    before = CONFIG.read_bytes() if CONFIG.exists() else b""
+    with _config().edit("repo") as config:
+        config["remote"][name] = dict(settings)
+        config["core"].update(core)
+    return CONFIG.read_bytes() != before
+
+
+def default() -> str:
+    """Return the name of the remote that `dvc push` uses."""
+    return str(_config()["core"].get("remote", ""))
+
+
+def place(name: str) -> str:
+    """Return where a remote is, for a message."""
+    known = _config()["remote"]
+    if name not in known:
+        raise Problem(f"{CONFIG}: found no remote '{name}'; `git diff` shows who removed it, or set one with `{FORM}`")
+    server = known[name].get("endpointurl")
+    return known[name]["url"] + (f" at {server}" if server else "")
+
+
+def _config() -> Config:
+    try:
+        return Config(str(FOLDER.resolve()))
+    except ConfigError as error:
+        raise Problem(f"{CONFIG}: {error}; mend it there") from None
+
+
+def main(*arguments: str) -> None:
+    """Do what `make remote` asks for, and say what comes next; the network is not asked."""
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    if not given.get("S3"):
+        raise Problem(f"S3: found nothing, expected a place to keep data and models in; {FORM}")
+    settings = section(given["S3"], given.get("ENDPOINT", "")) | {"verify": "true"}
+    changed = write(NAME, settings, {"remote": NAME})
+    print(
+        f".dvc/config: {'now' if changed else 'already'} keeps data and models in {settings['url']} (remote '{NAME}')"
+    )
+    print(f"credentials, which git must never see, come from {KEPT}")
+    print("next: `make push`, then `git add .dvc/config && git commit`")
+    print("back to a folder on this machine: `dvc remote default local`")
+
+
+if __name__ == "__main__":
+    run(main)

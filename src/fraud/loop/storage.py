@@ -1,0 +1,62 @@
+"""Run DVC against a remote, and say in one line why that does not answer."""
+
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+from fraud.errors import Problem
+from fraud.loop import remote
+
+CAUSES = {  # what DVC, s3fs and botocore print: what it means
+    "Unable to locate credentials|Partial credentials": f"found no credentials; set {remote.KEPT}",
+    "config profile .* could not be found": "found no such AWS profile; mend AWS_PROFILE, or the remote's `profile`",
+    "NoSuchBucket|bucket does not exist": "found no such bucket; make it, or mend its name",
+    "[Ee]xpired": "found credentials that have expired; sign in again, then run it again",
+    r"\(403\)|Forbidden|Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch": (
+        "the server refuses these credentials; check key and secret, and what they may do in this bucket"
+    ),
+    "[Cc]ould not connect|[Cc]annot connect|[Tt]imeout|timed out|Connection (was )?(closed|reset|refused)": (
+        "nobody answers there; check the address (ENDPOINT) and the network, then run it again"
+    ),
+}
+EMPTY = "does not exist"
+ATTEMPTS = {
+    "AWS_MAX_ATTEMPTS": "2"
+}  # s3fs tries five times itself; with botocore's five each a dead server takes 35 s.
+
+
+def dvc(*words: str) -> int:
+    """Run a DVC command that shows its progress and its own errors; return its exit code."""
+    return subprocess.run(["dvc", *words], check=False, env=ATTEMPTS | os.environ).returncode
+
+
+def answer(*words: str) -> tuple[int, str]:
+    """Return the exit code of a DVC command and what it printed, on stderr where it failed."""
+    done = subprocess.run(["dvc", *words], capture_output=True, text=True, check=False, env=ATTEMPTS | os.environ)
+    return done.returncode, done.stderr if done.returncode else done.stdout
+
+
+def listed(name: str) -> list[str]:
+    """Return what lies at the top of a remote; one that is away, or refuses us, is a problem."""
+    where = remote.place(name)
+    code, text = answer("ls-url", f"remote://{name}/")
+    if not code:
+        return text.split()
+    cause = next((cause for pattern, cause in CAUSES.items() if re.search(pattern, text)), None)
+    if cause is None and EMPTY in text:
+        return []
+    raise Problem(f"{where}: {cause or f'{_said(text)}; mend that, then run it again'}")
+
+
+def status(*options: str) -> dict[str, Any]:
+    """Return what `dvc data status` knows, file by file."""
+    code, text = answer("data", "status", "--granular", "--json", *options)
+    if code:
+        raise Problem(f"`dvc data status` says: {_said(text)}; mend that, then run it again")
+    return json.loads(text)
+
+
+def _said(text: str) -> str:
+    return text.strip().partition("\n")[0].removeprefix("ERROR: ").rstrip(".")
