@@ -33,6 +33,8 @@ def update(copy: Copy, code: int = 0) -> list[str]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("s3"), "bank", "hollow") as server:
+        for name, content in WEEKS.items():
+            server.set(f"bank/weekly_data/{name}", content.encode())
         yield server
 
 
@@ -45,10 +47,8 @@ def before(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 @pytest.fixture(scope="module")
-def brought(server: Server, before: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+def brought(before: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """A repository that has committed its import of three weeks."""
-    for name, content in WEEKS.items():
-        server.set(f"bank/weekly_data/{name}", content.encode())
     copy = before.twin(tmp_path_factory.mktemp("brought") / "copy")
     (copy.path / "said").write_text("\n".join(bring(copy, "s3://bank/weekly_data/")))
     copy.commit()
@@ -155,7 +155,7 @@ def test_an_update_from_a_bucket_that_was_emptied_leaves_all_as_it_was(copy: Cop
 def test_a_first_import_that_fails_leaves_nothing_behind(before: Copy, tmp_path: Path) -> None:
     copy = before.twin(tmp_path / "copy")
     was = copy.files(*KEPT)
-    bring(copy, "s3://bank/weekly_data/2026-W01.csv", code=1)
+    assert "found no folder with files in it" in bring(copy, "s3://bank/weekly_data/2026-W01.csv", code=1)[-1]
     assert copy.files(*KEPT) == was
 
 
