@@ -21,13 +21,13 @@ repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lo
 	@$(RUN) fraud.loop.repro
 
 test: $(READY) ## run the tests
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY) ## format, lint, types, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
 
-metrics: $(READY) ## show the metrics, and how they differ from HEAD
-	@$(BIN)/dvc metrics show && $(BIN)/dvc metrics diff
+metrics: $(READY) ## show the metrics with their intervals, beside those of HEAD
+	@$(RUN) fraud.loop.metrics
 
 plots: $(READY) ## draw the plots into reports/plots.html, which opens offline
 	@$(RUN) fraud.loop.plots reports

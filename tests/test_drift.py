@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from examples import MIXED, NUMBERS
-from fraud.drift_rule import Rule, _chi_square_quantile, chi_square, differences, ks_statistic
+from fraud.drift_rule import Rule, _chi_square_quantile, chi_square, chi_square_distance, differences, ks_statistic
 from fraud.features import Matrix
 from fraud.schema import Column, Schema
 from fraud.stages.drift import drift, verdict
@@ -29,7 +29,7 @@ def test_the_distance_of_numbers_is_exactly_that_of_scipy(reference: list[float]
 def test_the_statistic_of_categories_is_that_of_scipy(reference: list[int], current: list[int]) -> None:
     table = np.array([np.bincount(sample, minlength=6) for sample in (reference, current)])
     expected = stats.chi2_contingency(table[:, table.any(axis=0)], correction=False)
-    statistic, freedom = chi_square(np.array(reference, dtype=float), np.array(current, dtype=float))
+    statistic, freedom = chi_square(table.astype(float))
     assert statistic == pytest.approx(expected.statistic, rel=1e-12, abs=1e-12)
     assert freedom == expected.dof
 
@@ -87,6 +87,34 @@ def test_missing_values_are_counted_and_a_feature_that_vanished_fires() -> None:
     assert found["speed"].drifted
     assert found["speed"].missing_current == 1
     assert found["amount"].missing_current == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_rising_share_of_missing_values_fires_for_numbers_and_categories(place: int) -> None:
+    reference, current = (np.column_stack([normal(2000, seed, 1), np.full(2000, 1.0)]) for seed in (1, 2))
+    schema = Schema("gaps", {"a": WIDE.columns["v0"], "b": MIXED.columns["country"]})
+    assert not any(one.drifted for one in drift(reference, current, schema, RULE))
+    current[:300, place] = np.nan
+    assert [one.feature for one in drift(reference, current, schema, RULE) if one.drifted] == ["ab"[place]]
+
+
+@given(CODES, CODES)
+def test_the_effect_of_categories_lies_between_0_and_1_whatever_the_numbers_of_rows(
+    one: list[int], two: list[int]
+) -> None:
+    table = np.array([np.bincount(sample, minlength=6) for sample in (one, two)], dtype=float)
+    effect = chi_square_distance(table)
+    assert 0 <= effect <= 1
+    assert effect == pytest.approx(chi_square_distance(table * np.array([[1], [1000]])))
+    assert chi_square_distance(np.eye(2) * [[60_000], [10]]) == 1
+
+
+def test_rare_categories_do_not_fire_by_chance_more_often_than_promised() -> None:
+    shares = [0.99995, 4e-5, 1e-5]
+    schema = Schema("shop", {"shop": Column(role="feature", type="category", categories=("a", "b", "c"))})
+    rng = np.random.default_rng(7)
+    samples = [[rng.choice(3, (rows, 1), p=shares).astype(float) for rows in (60_000, 2000)] for _ in range(100)]
+    assert sum(drift(reference, current, schema, RULE)[0].drifted for reference, current in samples) <= 4
 
 
 def test_a_feature_that_is_missing_on_both_sides_does_not_fire() -> None:

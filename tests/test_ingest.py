@@ -47,6 +47,8 @@ def checked(*lines: bytes, header: bytes = HEADER, schema: Schema = NUMBERS) -> 
         (b"1,2.5,10,2", "fraud is 2, expected 0 or 1"),
         (b"1,2.5,10,0.5", "fraud is '0.5', expected a whole number"),
         (b"1,2.5,10,yes", "fraud is 'yes', expected a whole number"),
+        (b"1,1e39,10,0", "speed is 1e39, beyond what models can hold, 1e+15"),
+        (b"1," + b"x" * 999 + b",10,0", f"speed is '{'x' * 60}', expected a number"),
         (b"1,2.5", "found 2 fields, expected 4"),
         (b"1,2.5,10,0,9", "found 5 fields, expected 4"),
         (b"1,2.5,1\xff0,0", "byte 8 is not UTF-8"),
@@ -212,10 +214,18 @@ def test_a_file_that_is_no_csv_is_refused_and_hidden_ones_are_left_alone(folder:
 def test_too_many_bad_rows_stop_the_stage_after_the_reasons_were_written(tmp_path: Path, folder: Folder) -> None:
     Path("params.yaml").write_text("ingest: {max_quarantined: 0.3}")
     Path("batches/2026-W08.csv").write_bytes(HEADER + b"\n" + GOOD + b"\n1,x,10,0\n")
-    with pytest.raises(Problem, match=r"1 of 2 rows do not fit .* ingest.max_quarantined = 0.3 .* in quarantine"):
+    with pytest.raises(Problem, match=r"2026-W08: 1 of 2 rows .*max_quarantined = 0.3 .* quarantine/2026-W08.csv"):
         folder.run()
     assert (tmp_path / "quarantine/2026-W08.csv").exists()
     assert json.loads(Path("ingest.json").read_text())["batches"]["2026-W08"]["quarantined"] == 1
+
+
+def test_one_bad_week_among_many_good_ones_stops_the_stage_too(folder: Folder) -> None:
+    for week in range(10, 40):
+        Path(f"batches/2026-W{week}.csv").write_bytes(HEADER + b"\n" + GOOD + b"\n")
+    Path("batches/2026-W40.csv").write_bytes(HEADER + b"\n1,x,10,0\n")
+    with pytest.raises(Problem, match="2026-W40: 1 of 1 rows"):
+        folder.run()
 
 
 @pytest.mark.parametrize("there", [True, False])

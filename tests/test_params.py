@@ -75,6 +75,9 @@ def test_a_section_is_read_as_typed_values(tmp_path: Path, monkeypatch: pytest.M
         ("columns: {speed: {role: feature, type: number}}", r"found 0 columns with role 'label', expected one"),
         ("columns: {fraud: {role: label, type: integer}}", r"no column has role 'feature'"),
         (f"amount: price\n{COLUMNS}", r"amount: 'price' is not a number column"),
+        (f"amount: speed\n{COLUMNS}", r"amount: 'speed' is not a number column with `min` 0 or more"),
+        ("columns: {true: {role: ignored}}", r"column 'True': the name is True; write it in quotes"),
+        ("columns: {speed: null}", r"column 'speed': found None, expected the keys role, type"),
         ("colums: {}", r"shop.yaml: unknown key 'colums' \(did you mean 'columns'\?\)"),
     ],
 )

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from imblearn.base import BaseSampler
 
-from examples import CATEGORIES, COST, MIXED, NUMBERS, labelled, params
-from fraud.calibration import Calibration
+from examples import CATEGORIES, COST, MIXED, NUMBERS, labelled, params, payments
+from fraud.calibration import Calibration, calibrate
 from fraud.errors import Problem
 from fraud.estimator import Params, estimator
-from fraud.features import Matrix
+from fraud.features import Matrix, matrix
 from fraud.onnx_file import to_onnx
 from fraud.rows import Rows
 from fraud.schema import Schema
@@ -102,6 +102,27 @@ def test_probabilities_are_calibrated_although_the_sampler_bends_scores() -> Non
     assert file.probabilities(unseen.features).mean() == pytest.approx(0.02, rel=0.3)
 
 
+def test_a_record_is_scored_in_the_order_that_the_contract_of_the_file_says() -> None:
+    rows, table = labelled(MIXED), payments(MIXED)
+    _, file = fitted(rows, MIXED, params(trees=3))
+    np.testing.assert_array_equal(
+        file.probabilities(matrix(table, file.contract.schema)), file.probabilities(rows.features)
+    )
+
+
+def test_features_that_say_nothing_about_fraud_are_a_problem_and_no_model_that_ranks_the_wrong_way() -> None:
+    scores, labels = np.linspace(0, 1, 100), (np.arange(100) < 10).astype(np.int64)
+    with pytest.raises(Problem, match=r"no better than chance .* check the label column"):
+        calibrate(scores, labels, 0.01)
+
+
+def test_calibration_stays_finite_where_scores_part_the_classes() -> None:
+    scores, labels = np.linspace(0, 1, 100), (np.arange(100) >= 90).astype(np.int64)
+    probabilities = calibrate(scores, labels, 0.01).probabilities(scores)
+    assert np.isfinite(probabilities).all()
+    assert probabilities[labels == 1].min() > probabilities[labels == 0].max()
+
+
 def test_a_fixed_threshold_is_taken_as_it_is() -> None:
     _, file = fitted(labelled(NUMBERS), NUMBERS, params(threshold=0.25, trees=3))
     assert file.contract.threshold == 0.25
@@ -112,6 +133,7 @@ def test_the_file_carries_its_contract() -> None:
     trained, file = fitted(rows, MIXED, params(trees=3))
     assert file.contract == contract(trained, rows, MIXED, params(trees=3), "0" * 32)
     assert file.contract.features == ["amount", "shop", "age", "country"]
+    assert list(file.contract.schema.features) == file.contract.features
     shop = file.contract.profile["shop"]
     assert sum(shop.counts) + shop.missing == len(rows.labels)
     assert sum(file.contract.profile["amount"].counts) == len(rows.labels)

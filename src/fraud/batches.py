@@ -6,7 +6,9 @@ from pathlib import Path
 
 from fraud.errors import Problem
 
-ENDINGS = (".csv", ".csv.gz", ".parquet")
+DELIVERED = (".csv", ".csv.gz")
+INGESTED = (".parquet",)
+ENDINGS = DELIVERED + INGESTED
 
 
 def batch_name(path: Path) -> str | None:
@@ -19,8 +21,8 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: [part.zfill(20) if part.isdigit() else part for part in _parts(name)])
 
 
-def find(folder: str | Path) -> dict[str, Path]:
-    """Return the file of each batch in `folder`, oldest first."""
+def find(folder: str | Path, endings: tuple[str, ...] = ENDINGS) -> dict[str, Path]:
+    """Return the file of each batch in `folder`, oldest first; a file with another ending is refused."""
     if not Path(folder).is_dir():
         raise Problem(f"{folder}: there is no such folder; set `batches` in params.yaml, or run `make data`")
     found: dict[str, Path] = {}
@@ -28,7 +30,7 @@ def find(folder: str | Path) -> dict[str, Path]:
         if path.name.startswith((".", "_")):  # .gitignore, _SUCCESS
             continue
         name = batch_name(path)
-        if name is None or path.is_dir():
+        if name is None or path.is_dir() or not path.name.endswith(endings):
             raise Problem(f"{path}: not a batch; expected files named like 2026-W08.csv, so move it elsewhere")
         if name in found:
             raise Problem(f"{path}: batch '{name}' is there twice, as {found[name].name} too; keep one")

@@ -4,9 +4,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fraud.errors import Problem
 from fraud.features import Values
 
-DIGITS = 9  # Two processors agree on the fit to about 12 digits; rounded, they agree on every byte.
+DIGITS = 7  # Two processors agree on the fit to about 12 digits; rounded, they agree on every byte.
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -27,8 +28,12 @@ def log_odds(scores: Values, margin: float) -> Values:
 
 
 def calibrate(scores: Values, labels: NDArray[np.int64], margin: float) -> Calibration:
-    """Return the curve of the highest likelihood, by Newton's method; the scores must be out of fold."""
-    x, y = log_odds(scores, margin), np.asarray(labels, dtype=np.float64)
+    """Return the curve of the highest likelihood, by Newton's method; the scores must be out of fold.
+
+    Labels are drawn in a little, as Platt (1999) did, so that the curve stays finite where scores part the classes.
+    """
+    frauds, others = int(labels.sum()), int((1 - labels).sum())
+    x, y = log_odds(scores, margin), np.where(labels == 1, (frauds + 1) / (frauds + 2), 1 / (others + 2))
     slope, intercept = 1.0, 0.0
     for _ in range(100):
         p = 1 / (1 + np.exp(-(slope * x + intercept)))
@@ -41,6 +46,11 @@ def calibrate(scores: Values, labels: NDArray[np.int64], margin: float) -> Calib
         intercept, slope = intercept + scale * step[0], slope + scale * step[1]
         if abs(step[0]) + abs(step[1]) < 1e-12:
             break
+    if slope <= 0:
+        raise Problem(
+            f"the model ranks frauds no better than chance on rows that it has not seen (slope {slope:.2g}); "
+            "check the label column and the features, or train on more weeks"
+        )
     return Calibration(significant(slope, DIGITS), significant(intercept, DIGITS), margin)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fraud.schema import Column
 
 Mask = NDArray[np.bool_]
+LARGEST = 1e15  # Scaled by a small spread it still fits into single precision.
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
@@ -44,6 +45,7 @@ def fit(text: pa.Array, column: Column) -> Fitted:
 def _outside(values: pa.Array, column: Column) -> Iterator[Misfit]:
     numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
     with np.errstate(invalid="ignore"):
+        yield Misfit(np.abs(numbers) > LARGEST, f"is {{}}, beyond what models can hold, {LARGEST:g}")
         if column.role == "label":
             yield Misfit(np.isfinite(numbers) & (numbers != 0) & (numbers != 1), "is {}, expected 0 or 1")
         if column.min is not None:

@@ -1,7 +1,8 @@
 """Compare two samples feature by feature, and say which differ by more than noise and more than a least effect.
 
-Numbers: the two-sample Kolmogorov-Smirnov statistic D, which is its own effect. Categories: the chi-square statistic of
-the two-row table, whose effect is the chi-square distance sqrt(X² (1/n + 1/m)), free of the number of rows.
+Numbers: the two-sample Kolmogorov-Smirnov statistic, which is its own effect. Categories: the chi-square statistic of
+the two-row table, and as effect the chi-square distance sqrt(sum((p - q)² / (p + q)) / 2) of the two shares. Both
+effects reach from 0, the same, to 1, wholly different, however many rows there are. Missing counts as a value.
 """
 
 from statistics import NormalDist
@@ -13,6 +14,8 @@ from msgspec import Meta
 from fraud.features import Matrix, Values
 from fraud.params import Section
 from fraud.schema import Column, Schema
+
+FEWEST = 5  # Rows that a category should have in the smaller sample, for the chi-square law to hold.
 
 
 class Rule(Section, frozen=True):
@@ -62,41 +65,46 @@ def ks_statistic(reference: Values, current: Values) -> float:
     return distance
 
 
-def chi_square(reference: Values, current: Values) -> tuple[float, int]:
-    """Return the statistic of the table of two samples by category code, and its degrees of freedom."""
-    size = int(max(reference.max(), current.max())) + 1
-    table = np.array([np.bincount(sample.astype(int), minlength=size) for sample in (reference, current)], dtype=float)
+def chi_square(table: Values) -> tuple[float, int]:
+    """Return the statistic of a table of two samples by category, and its degrees of freedom."""
     table = table[:, table.any(axis=0)]
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     return float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1
 
 
+def chi_square_distance(table: Values) -> float:
+    """Return the distance of the two rows of a table of counts, between 0 and 1."""
+    p, q = table[:, table.any(axis=0)] / table.sum(axis=1, keepdims=True)
+    return float(np.sqrt((((p - q) ** 2) / (p + q)).sum() / 2))
+
+
 def _difference(name: str, column: Column, samples: tuple[Values, Values], limits: tuple[float, float]) -> Difference:
-    present = [_present(sample) for sample in samples]
     chance, min_effect = limits
-    missing = [1 - len(part) / len(sample) for part, sample in zip(present, samples, strict=True)]
-    test = "chi-square" if column.type == "category" else "ks"
-    statistic, effect, noise = _compare(test, present[0], present[1], chance)
+    missing = [float(np.isnan(sample).mean()) for sample in samples]
+    if column.type == "category":
+        test, (statistic, effect, noise) = "chi-square", _compare_categories(samples, len(column.categories), chance)
+    else:
+        test, (statistic, effect, noise) = "ks", _compare_numbers(samples, chance)
     threshold = max(min_effect, noise)
     return Difference(name, test, statistic, effect, threshold, bool(effect > threshold), *missing)
 
 
-def _present(sample: Values) -> Values:
-    gaps = np.isnan(sample)
-    return sample[~gaps] if gaps.any() else sample
-
-
-def _compare(test: str, reference: Values, current: Values, chance: float) -> tuple[float, float, float]:
+def _compare_numbers(samples: tuple[Values, Values], chance: float) -> tuple[float, float, float]:
     """Return the statistic, the effect, and the effect that noise alone reaches with probability `chance`."""
-    if not len(reference) or not len(current):
-        gone = float(len(reference) != len(current))  # One side holds values and the other none: wholly different.
-        return gone, gone, 0.0
-    inverse_rows = 1 / len(reference) + 1 / len(current)
-    if test == "ks":
-        statistic = ks_statistic(reference, current)
-        return statistic, statistic, np.sqrt(-np.log(chance / 2) / 2 * inverse_rows)
-    statistic, freedom = chi_square(reference, current)
-    return statistic, np.sqrt(statistic * inverse_rows), np.sqrt(_chi_square_quantile(chance, freedom) * inverse_rows)
+    reference, current = (np.where(np.isnan(sample), -np.inf, sample) for sample in samples)
+    statistic = ks_statistic(reference, current)
+    return statistic, statistic, np.sqrt(-np.log(chance / 2) / 2 * (1 / len(reference) + 1 / len(current)))
+
+
+def _compare_categories(samples: tuple[Values, Values], size: int, chance: float) -> tuple[float, float, float]:
+    """Return the same for categories; those too rare for the chi-square law count as one in effect and noise."""
+    codes = [np.where(np.isnan(sample), size, sample).astype(int) for sample in samples]
+    table = np.array([np.bincount(sample, minlength=size + 1) for sample in codes], dtype=np.float64)
+    rows = table.sum(axis=1)
+    rare = table.sum(axis=0) * rows.min() / rows.sum() < FEWEST
+    pooled = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
+    noise = np.sqrt(_chi_square_quantile(chance, chi_square(pooled)[1]) * (1 / rows).sum()) / 2
+    return chi_square(table)[0], chi_square_distance(pooled), noise
 
 
 def _chi_square_quantile(chance: float, freedom: int) -> float:

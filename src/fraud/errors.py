@@ -20,8 +20,9 @@ class Problem(Exception):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a "did you mean" for the known name that looks most like `name`, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f" (did you mean '{folded[close[0]]}'?)" if close else ""
 
 
 def os_sentence(error: OSError) -> str:

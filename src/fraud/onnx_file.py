@@ -19,7 +19,7 @@ from fraud.scoring import INPUT, OUTPUT
 OPSETS = [h.make_opsetid("", 21), h.make_opsetid("ai.onnx.ml", 5)]
 IR_VERSION = 10
 LESS_OR_EQUAL, SUM = 0, 1  # Codes of the operator TreeEnsemble.
-DIGITS = 9
+DIGITS = 7
 
 
 class Trees(NamedTuple):
@@ -80,7 +80,7 @@ def to_onnx(pipeline: Any, calibration: Calibration, contract: Contract) -> byte
         graph.constants,
     )
     file = h.make_model(body, opset_imports=OPSETS, ir_version=IR_VERSION, producer_name="fraud")
-    h.set_model_props(file, {KEY: msgspec.json.encode(contract, order="sorted").decode()})
+    h.set_model_props(file, {KEY: msgspec.json.encode(contract).decode()})
     content: bytes = file.SerializeToString(deterministic=True)
     return content
 

@@ -34,7 +34,7 @@ class Column(Section, frozen=True):
 class Layout(Section, frozen=True):
     """What a schema file holds."""
 
-    columns: dict[str, dict[str, Any]]
+    columns: dict[Any, Any]
     title: str = ""
     amount: str | None = None  # The column that holds the money at stake in a payment.
 
@@ -65,7 +65,7 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
 def load(path: str | Path) -> Schema:
     """Return the schema in the YAML file at `path`, named as the file."""
     layout = check(str(path), read_yaml(path), Layout)
-    columns = {str(name): _column(f"{path}, column '{name}'", values) for name, values in layout.columns.items()}
+    columns = {name: _column(f"{path}, column '{name}'", values) for name, values in layout.columns.items()}
     for name, column in columns.items():
         _check_column(f"{path}, column '{name}'", name, column)
     _check_whole(str(path), columns, layout.amount)
@@ -77,7 +77,9 @@ def _column(where: str, values: Any) -> Column:
     return msgspec.structs.replace(column, categories=tuple(map(str, column.categories)))
 
 
-def _check_column(where: str, name: str, column: Column) -> None:
+def _check_column(where: str, name: Any, column: Column) -> None:
+    if not isinstance(name, str) or not name or name != name.strip():
+        raise Problem(f"{where}: the name is {name!r}; write it in quotes, without blanks around it")
     allowed = TYPES_OF_ROLE.get(column.role)
     if allowed and column.type not in allowed:
         raise Problem(f"{where}: type '{column.type}' does not fit role '{column.role}'; use {' or '.join(allowed)}")
@@ -99,5 +101,10 @@ def _check_whole(where: str, columns: dict[str, Column], amount: str | None) -> 
         raise Problem(f"{where}: found {roles.count('time')} columns with role 'time', expected one at most")
     if "feature" not in roles:
         raise Problem(f"{where}: no column has role 'feature'; the model needs one at least")
-    if amount is not None and (amount not in columns or columns[amount].type not in ("number", "integer")):
-        raise Problem(f"{where}: amount: '{amount}' is not a number column; name one, or leave `amount` out")
+    if amount is not None and not _is_money(columns.get(amount)):
+        raise Problem(f"{where}: amount: '{amount}' is not a number column with `min` 0 or more that is kept; name one")
+
+
+def _is_money(column: Column | None) -> bool:
+    kept = column is not None and column.role in ("feature", "identifier") and column.type in ("number", "integer")
+    return kept and column is not None and column.min is not None and column.min >= 0

@@ -54,7 +54,8 @@ def out_of_fold(pipeline: Any, rows: Rows, params: Params) -> Values:
     cut = StratifiedKFold(params.folds, shuffle=True, random_state=params.seed)
     folds = list(cut.split(rows.features, rows.labels))
     fits = (delayed(_score_fold)(clone(pipeline), rows, fold) for fold in folds)
-    parts = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(fits)
+    jobs = 1 if params.model == "hist_gradient_boosting" else -1  # Boosting uses all cores itself.
+    parts = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(fits)
     scores = np.empty(len(rows.labels))
     for (_, tested), part in zip(folds, tqdm(parts, "train", params.folds, file=sys.stderr, unit="fold"), strict=True):
         scores[tested] = part
