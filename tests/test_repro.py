@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fraud.loop.repro import forget_the_dead
 from fraud.params_file import Value
 from fraud.yamlfile import read_yaml
 from repositories import Repository, small
@@ -120,6 +121,37 @@ def test_killed_in_any_stage_the_next_run_ends_with_the_same_lock(
     without_cache.repro()
     assert without_cache.lock() == made.lock()
     assert "up to date" in without_cache.run("dvc", "status")
+
+
+@pytest.mark.parametrize(
+    ("content", "left"), [('{"data": {"write": {"pid": %d', True), ('{"pid": 99999999}', False), ("", False)]
+)
+def test_a_lock_of_dvc_that_only_the_dead_hold_is_forgotten(content: str, left: bool, tmp_path: Path) -> None:
+    lock = tmp_path / "rwlock"
+    lock.write_text(content.replace("%d", str(os.getpid())))
+    forget_the_dead(lock)
+    assert lock.exists() == left
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.77, 0.93])
+def test_a_lock_that_was_torn_by_a_kill_is_mended_by_the_next_run(
+    share: float, made: Repository, tmp_path: Path
+) -> None:
+    torn = made.copy(tmp_path / "torn")
+    text = torn.lock()
+    (torn.path / ".dvc/tmp/dvc.lock.before").write_text(text)
+    (torn.path / "dvc.lock").write_text(text[: text.index("path:", int(share * len(text))) + 9])
+    output = torn.repro()
+    assert "dvc.lock was torn" in output
+    assert ran(output) == []
+    assert torn.lock() == text
+
+
+def test_a_lock_with_a_conflict_of_a_merge_is_left_to_its_owner(repository: Repository) -> None:
+    conflict = f"<<<<<<< HEAD\n{repository.lock()}"
+    (repository.path / "dvc.lock").write_text(conflict)
+    repository.repro(code=1)
+    assert repository.lock() == conflict
 
 
 def test_a_second_run_at_the_same_time_says_who_runs_and_waits(repository: Repository) -> None:

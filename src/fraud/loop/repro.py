@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import TextIO
 
 from fraud.errors import Problem, run
-from fraud.outputs import md5_of
+from fraud.outputs import md5_of, whole
+from fraud.yamlfile import read_yaml
 
 LOCK = Path(".dvc/tmp/repro.lock")
+DVC_LOCK = Path(".dvc/tmp/rwlock")
 PINNED = Path("dvc.lock")
+KEPT = Path(".dvc/tmp/dvc.lock.before")  # It is there while DVC runs, and after a run that was killed.
 SPARE = 1_000_000  # With fewer bytes free, every other message is a consequence.
 
 
@@ -40,6 +44,45 @@ def _holder(file: TextIO) -> str:
     return file.read() or "another process"
 
 
+def forget_the_dead(path: Path = DVC_LOCK) -> None:
+    """Remove DVC's own lock file when none of the processes in it lives: one that was killed leaves it behind."""
+    if path.exists() and not any(map(_lives, re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8")))):
+        path.unlink()
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    status = Path(f"/proc/{pid}/stat")  # A killed process stays in the table until its parent has looked at it.
+    return not (status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z")
+
+
+@contextmanager
+def lock_kept() -> Iterator[None]:
+    """Keep a copy of dvc.lock while DVC runs, as it writes in place; what a killed run left behind mends a torn one."""
+    if KEPT.exists() and PINNED.exists() and not _is_whole(PINNED):
+        print("dvc.lock was torn when the last run was killed; it is back as it was before", file=sys.stderr)
+        shutil.copyfile(KEPT, PINNED)
+    with whole(KEPT) as draft:
+        draft.write_bytes(PINNED.read_bytes() if PINNED.exists() else b"schema: '2.0'\n")
+    yield
+    KEPT.unlink()
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether each entry of dvc.lock is complete; missing entries do no harm."""
+    try:
+        stages = (read_yaml(path).get("stages") or {}).values()
+        items = [item for stage in stages for kind in ("deps", "outs") for item in stage.get(kind) or ()]
+        return all(isinstance(item["path"], str) and isinstance(item["md5"], str) for item in items)
+    except (Problem, KeyError, TypeError, AttributeError):
+        return False
+
+
 def check_kept() -> None:
     """Stop when an output is pinned but not in DVC's cache: DVC goes on, and ends well, when the disk is full."""
     told = subprocess.run(["dvc", "data", "status", "--json"], check=True, capture_output=True, text=True).stdout
@@ -50,8 +93,10 @@ def check_kept() -> None:
 def main(*options: str) -> None:
     """Run `dvc repro` with these options; its own messages say what failed."""
     with alone():
+        forget_the_dead()
         before = md5_of(PINNED) if PINNED.exists() else ""
-        code = subprocess.run(["dvc", "repro", *options], check=False).returncode
+        with lock_kept():
+            code = subprocess.run(["dvc", "repro", *options], check=False).returncode
         if code:
             full = shutil.disk_usage(".").free < SPARE
             what = "the disk is full: free some" if full else "mend what the lines above name"
