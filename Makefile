@@ -21,7 +21,7 @@ repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lo
 	@$(RUN) fraud.loop.repro
 
 test: $(READY) ## run the tests
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2
 
 check: $(READY) ## format, lint, types, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
