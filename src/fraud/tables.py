@@ -30,5 +30,6 @@ def read_table(path: str | Path) -> pa.Table:
 
 def write_table(path: str | Path, table: pa.Table) -> None:
     """Write `table` without the metadata of the library that made it."""
+    words = [field.name for field in table.schema if pa.types.is_string(field.type)]  # Numbers seldom repeat.
     with whole(path) as draft:
-        pq.write_table(table.replace_schema_metadata(None), draft, compression="lz4")
+        pq.write_table(table.replace_schema_metadata(None), draft, compression="lz4", use_dictionary=words)
