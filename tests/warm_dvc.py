@@ -76,7 +76,7 @@ def serve(address: str) -> None:
 
 def _answer(connection: socket.socket) -> None:
     """Be the process that the client asked for, and end."""
-    from dvc.cli import main  # type: ignore[import-untyped]  # noqa: PLC0415  # the tests themselves do not need it
+    from dvc.cli import main  # noqa: PLC0415  # the tests themselves do not need it
 
     code = 70
     try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dvc.config import Config, ConfigError  # type: ignore[import-untyped]  # DVC ships no types.
+from dvc.config import Config, ConfigError
 
 from fraud.errors import Problem, run
 

@@ -49,7 +49,7 @@ def damage(where: str, absent: list[str]) -> str:
 
 def objects(path: str) -> list[str]:
     """Return what keeps a file in a remote: its object, and that of its folder, or DVC takes all in it for present."""
-    from dvc.api import DVCFileSystem  # type: ignore[import-untyped]  # noqa: PLC0415  # 1 s, for the rare case
+    from dvc.api import DVCFileSystem  # noqa: PLC0415  # 1 s, for the rare case
 
     system = DVCFileSystem(".")
     around = [PurePosixPath(path), *PurePosixPath(path).parents]
