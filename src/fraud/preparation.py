@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from fraud.features import Matrix
 
 
-class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Fill missing values, and bring numbers to a common scale; categories stay codes.
 
     Medians and quartiles are values of the data or half-way between two, so every processor finds the same.
@@ -32,7 +32,7 @@ class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return (np.where(np.isnan(X), self.fill_, X) - self.centre_) / self.scale_
 
 
-class Encode(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Encode(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Put numbers first, as they are, then a column of 0 and 1 for each category."""
 
     def __init__(self, sizes: list[int]) -> None:

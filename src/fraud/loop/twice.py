@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core import _multiarray_umath as processor  # type: ignore[attr-defined]
+from numpy._core import _multiarray_umath as processor  # type: ignore[attr-defined]  # private
 
 from fraud.errors import Problem, run
 from fraud.yamlfile import read_yaml
