@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -32,9 +33,10 @@ def os_sentence(error: OSError) -> str:
 
 
 def run(main: Callable[..., None]) -> None:
-    """Call `main` with the command line; a problem ends in one line on stderr and exit code 1."""
+    """Call `main` with the command line and end the process; a problem is one line on stderr and exit code 1."""
     try:
         main(*sys.argv[1:])
+        sys.stdout.flush()
     except Problem as problem:
         sys.exit(str(problem))
     except KeyboardInterrupt:
@@ -43,3 +45,5 @@ def run(main: Callable[..., None]) -> None:
         sys.exit("out of memory; use a machine with more, or smaller batches")
     except OSError as error:
         sys.exit(os_sentence(error))
+    else:
+        os._exit(0)  # The work is done; Arrow's threads now and then abort a process that tears them down at its end.
