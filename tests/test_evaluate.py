@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from examples import COST, NUMBERS, labelled, params
+from examples import COST, NUMBERS, ROOT, labelled, params
 from fraud.cost import Cost, cheapest_threshold
 from fraud.curves import curves
 from fraud.errors import Problem
 from fraud.metrics import Scored, measure, report, scored
 from fraud.outputs import write_json
 from fraud.rows import Rows
+from fraud.stages import evaluate as stage
 from fraud.stages.evaluate import evaluate
 from test_train import fitted
 
@@ -120,6 +121,20 @@ def test_no_labelled_test_row_is_a_problem_that_names_the_way_out() -> None:
     _, model = fitted(rows, NUMBERS, params(trees=2))
     with pytest.raises(Problem, match=r"set split\.until to an older batch"):
         evaluate(model, Rows(rows.features[:0], rows.labels[:0], rows.lost[:0]), COST)
+
+
+def test_few_frauds_in_the_test_rows_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, model = fitted(labelled(NUMBERS), NUMBERS, params(trees=2))
+    monkeypatch.setattr(stage, "load", lambda _: model)
+    monkeypatch.setattr(stage, "read_rows", lambda *_: labelled(NUMBERS, rows=90))
+    for name in ("params.yaml", "data/schemas/creditcard.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    stage.main("data/schemas/creditcard.yaml", "model.onnx", "test.parquet", "metrics.json", "plots")
+    assert capsys.readouterr().err.splitlines()[-1] == "the test rows hold 9 frauds: read the intervals, not the values"
 
 
 def test_curves_are_short_begin_and_end_right_and_agree_with_the_metrics() -> None:

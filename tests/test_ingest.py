@@ -131,6 +131,7 @@ def test_a_column_that_is_ignored_is_left_out_and_not_checked() -> None:
         ([b"seconds,sped,amount,fraud", GOOD], r"unknown column 'sped' \(did you mean 'speed'\?\)"),
         ([HEADER.replace(b",", b";"), GOOD], r"found one column, 'seconds;speed;amount;fraud'; separate the columns"),
         ([b"seconds,sp\xffed,amount,fraud", GOOD], r"the header is not UTF-8 text"),
+        ([HEADER + b"\r" + GOOD + b"\r" + GOOD, GOOD], r"a quote or a carriage return is in the middle of a field of"),
     ],
 )
 def test_a_file_that_is_no_batch_is_refused_with_its_name_and_the_remedy(content: list[bytes], message: str) -> None:
@@ -176,7 +177,7 @@ def test_each_batch_is_counted_and_its_bad_rows_can_be_read_again(folder: Folder
         rows = list(csv.DictReader(file))
     assert rows[0] == {"row": "2", "reason": "speed is 'x', expected a number", "line": "1,x,10,0"}
     assert rows[1]["line"] == "1,2.5"
-    assert [path.name for path in Path("quarantine").iterdir()] == ["2026-W09.csv"]
+    assert Path("quarantine/2026-W10.csv").read_text() == "row,reason,line\n"
 
 
 @pytest.mark.parametrize("content", [HEADER + b"\r\n" + GOOD + b"\r\n", b"\xef\xbb\xbf" + HEADER + b"\n" + GOOD])

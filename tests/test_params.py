@@ -71,6 +71,12 @@ def test_a_section_is_read_as_typed_values(tmp_path: Path, monkeypatch: pytest.M
         ("columns: {speed: {role: feature}}", r"column 'speed': type 'text' does not fit role 'feature'"),
         ("columns: {speed: {role: feature, type: category}}", r"`categories` and `type: category` go together"),
         ("columns: {speed: {role: feature, type: number, min: 2, max: 1}}", r"min 2 is above max 1; swap them"),
+        ("columns: {speed: {role: feature, type: number, max: .nan}}", r"`min` or `max` is not a number"),
+        ("columns: {kind: {role: feature, type: category, categories: [a], min: 0}}", r"are for numbers, but the type"),
+        (
+            f"amount: tip\n{COLUMNS[:-1]}, tip: {{role: ignored, type: number, min: 0}}}}",
+            r"'tip' is not a number .* kept",
+        ),
         ("columns: {batch: {role: feature, type: number}}", r"the name 'batch' is taken by ingest"),
         ("columns: {speed: {role: feature, type: number}}", r"found 0 columns with role 'label', expected one"),
         ("columns: {fraud: {role: label, type: integer}}", r"no column has role 'feature'"),

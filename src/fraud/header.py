@@ -9,8 +9,11 @@ from fraud.schema import Schema
 
 def header(record: bytes, schema: Schema, file: str) -> list[str]:
     """Return the names of a file's columns in their order there, once they are those of the schema."""
+    parts = fields(record)
+    if parts is None:
+        raise Problem(f"{file}: a quote or a carriage return is in the middle of a field of the header; mend it there")
     try:
-        names = [field.decode().strip() for field in fields(record) or []]
+        names = [field.decode().strip() for field in parts]
     except UnicodeDecodeError:
         raise Problem(f"{file}: the header is not UTF-8 text; save the file as UTF-8") from None
     _check_names(names, schema, file)

@@ -1,5 +1,6 @@
 """The data contract: what each column of a data set is, and which of them the model sees."""
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -87,10 +88,19 @@ def _check_column(where: str, name: Any, column: Column) -> None:
         raise Problem(f"{where}: `categories` and `type: category` go together; give both or neither")
     if len(set(column.categories)) != len(column.categories):
         raise Problem(f"{where}: a category is listed twice; list each once")
-    if column.min is not None and column.max is not None and column.min > column.max:
-        raise Problem(f"{where}: min {column.min:g} is above max {column.max:g}; swap them")
+    _check_range(where, column)
     if name == BATCH:
         raise Problem(f"{where}: the name '{BATCH}' is taken by ingest, which adds it; rename the column")
+
+
+def _check_range(where: str, column: Column) -> None:
+    limits = [limit for limit in (column.min, column.max) if limit is not None]
+    if limits and column.type not in ("number", "integer"):
+        raise Problem(f"{where}: `min` and `max` are for numbers, but the type is '{column.type}'; take them away")
+    if any(math.isnan(limit) for limit in limits):
+        raise Problem(f"{where}: `min` or `max` is not a number; write one, or leave it out")
+    if limits != sorted(limits):
+        raise Problem(f"{where}: min {column.min:g} is above max {column.max:g}; swap them")
 
 
 def _check_whole(where: str, columns: dict[str, Column], amount: str | None) -> None:

@@ -135,7 +135,7 @@ def summary(checked: Checked, schema: Schema) -> dict[str, int]:
 
 
 def write_rejected(path: Path, rejected: list[Rejected]) -> None:
-    """Write a batch's quarantine file: row, reason and the row's text; bytes that are no text are escaped."""
+    """Write a batch's quarantine file, a header alone where all rows fit; bytes that are no text are escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Rejected._fields)
@@ -165,8 +165,7 @@ def main(schema_path: str, source: str, target: str, quarantine: str, report: st
     for name, path in tqdm(files.items(), desc="ingest", unit="batch", file=sys.stderr):
         checked = ingest(read_records(path), schema, path.name)
         write_table(Path(target) / f"{name}.parquet", checked.table)
-        if checked.rejected:
-            write_rejected(Path(quarantine) / f"{name}.csv", checked.rejected)
+        write_rejected(Path(quarantine) / f"{name}.csv", checked.rejected)
         counts[name] = summary(checked, schema)
     write_json(report, {"batches": counts})
     check_share(counts, limit, Path(quarantine))
