@@ -1,117 +1,74 @@
-"""Compare two samples feature by feature, and say which differ by more than noise and more than a least effect.
+"""Say of many checks which of them fired, so that ordinary weeks set off a stated number of false alarms a year.
 
-Numbers: the two-sample Kolmogorov-Smirnov statistic, which is its own effect. Categories: the chi-square statistic of
-the two-row table, and as effect the chi-square distance sqrt(sum((p - q)² / (p + q)) / 2) of the two shares. Both
-effects reach from 0, the same, to 1, wholly different, however many rows there are. Missing counts as a value.
+A check is anything that is compared between the reference and a week: a feature's values, its missing values, the
+model's score. Each gets the same share of the chance that an ordinary week sets off any of them, whether they go
+together or not (Bonferroni). Below a least effect nothing fires, however many rows there are.
 """
 
-from statistics import NormalDist
+import math
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from msgspec import Meta
 
-from fraud.features import Matrix, Values
+from fraud.distances import NORMAL, Distance
+from fraud.ordinary import Pair, chance, learn, limit
 from fraud.params import Section
-from fraud.schema import Column, Schema
 
-FEWEST = 5  # Rows that a category should have in the smaller sample, for the chi-square law to hold.
+WEEKS_A_YEAR = 52
 
 
 class Rule(Section, frozen=True):
     """Section `drift` of params.yaml."""
 
+    false_alarms_per_year: Annotated[float, Meta(gt=0, le=26)]
     min_effect: Annotated[float, Meta(gt=0, le=1)]
-    significance: Annotated[float, Meta(gt=0, lt=1)]
+    history: Annotated[int, Meta(ge=1)]
+
+    @property
+    def weekly_chance(self) -> float:
+        """The chance that an ordinary week sets off any check."""
+        return self.false_alarms_per_year / WEEKS_A_YEAR
 
 
-class Difference(NamedTuple):
-    """How far one feature moved; it drifted when `effect` is above `threshold`."""
+class Check(NamedTuple):
+    """One thing that is compared: past weeks each with the week before, and current weeks with the reference."""
 
-    feature: str
-    test: str
-    statistic: float
-    effect: float
+    kind: str
+    name: str
+    past: list[Distance]
+    current: dict[str, Distance]  # By the name of the week.
+    reference_weeks: float  # ... that are pooled in the reference.
+
+
+class Finding(NamedTuple):
+    """A check of one week; it fired when `effect` is above `threshold`."""
+
+    check: Check
+    week: str
+    chance: float  # ... that an ordinary week shows this much.
     threshold: float
-    drifted: bool
-    missing_reference: float
-    missing_current: float
+    detectable: float  # The effect that is seen nine times in ten.
+    fired: bool
+
+    @property
+    def distance(self) -> Distance:
+        """How far the week is from the reference."""
+        return self.check.current[self.week]
 
 
-def differences(reference: Matrix, current: Matrix, schema: Schema, rule: Rule) -> list[Difference]:
-    """Return each feature's difference, the largest against its threshold first.
-
-    `rule.significance` is the chance that sampling noise alone makes any of the features fire.
-    """
-    chance = rule.significance / len(schema.features)
-    found = [
-        _difference(name, column, (reference[:, place], current[:, place]), (chance, rule.min_effect))
-        for place, (name, column) in enumerate(schema.features.items())
-    ]
-    return sorted(found, key=lambda difference: (-difference.effect / difference.threshold, difference.feature))
-
-
-def ks_statistic(reference: Values, current: Values) -> float:
-    """Return the largest distance between the two empirical distributions, as scipy.stats.ks_2samp does.
-
-    Between two current values the current distribution is flat, so the distance peaks next to one of them.
-    """
-    ordered, points = np.sort(reference), np.sort(current)
-    distance = 0.0
-    for side in ("left", "right"):
-        below = np.searchsorted(ordered, points, side=side) / len(ordered)
-        share = np.searchsorted(points, points, side=side) / len(points)
-        distance = max(distance, float(np.abs(below - share).max()))
-    return distance
-
-
-def chi_square(table: Values) -> tuple[float, int]:
-    """Return the statistic of a table of two samples by category, and its degrees of freedom."""
-    table = table[:, table.any(axis=0)]
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
-    return float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1
-
-
-def chi_square_distance(table: Values) -> float:
-    """Return the distance of the two rows of a table of counts, between 0 and 1."""
-    p, q = table[:, table.any(axis=0)] / table.sum(axis=1, keepdims=True)
-    return float(np.sqrt((((p - q) ** 2) / (p + q)).sum() / 2))
-
-
-def _difference(name: str, column: Column, samples: tuple[Values, Values], limits: tuple[float, float]) -> Difference:
-    chance, min_effect = limits
-    missing = [float(np.isnan(sample).mean()) for sample in samples]
-    if column.type == "category":
-        test, (statistic, effect, noise) = "chi-square", _compare_categories(samples, len(column.categories), chance)
-    else:
-        test, (statistic, effect, noise) = "ks", _compare_numbers(samples, chance)
-    threshold = max(min_effect, noise)
-    return Difference(name, test, statistic, effect, threshold, bool(effect > threshold), *missing)
-
-
-def _compare_numbers(samples: tuple[Values, Values], chance: float) -> tuple[float, float, float]:
-    """Return the statistic, the effect, and the effect that noise alone reaches with probability `chance`."""
-    reference, current = (np.where(np.isnan(sample), -np.inf, sample) for sample in samples)
-    statistic = ks_statistic(reference, current)
-    return statistic, statistic, np.sqrt(-np.log(chance / 2) / 2 * (1 / len(reference) + 1 / len(current)))
-
-
-def _compare_categories(samples: tuple[Values, Values], size: int, chance: float) -> tuple[float, float, float]:
-    """Return the same for categories; those too rare for the chi-square law count as one in effect and noise."""
-    codes = [np.where(np.isnan(sample), size, sample).astype(int) for sample in samples]
-    table = np.array([np.bincount(sample, minlength=size + 1) for sample in codes], dtype=np.float64)
-    rows = table.sum(axis=1)
-    rare = table.sum(axis=0) * rows.min() / rows.sum() < FEWEST
-    pooled = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
-    noise = np.sqrt(_chi_square_quantile(chance, chi_square(pooled)[1]) * (1 / rows).sum()) / 2
-    return chi_square(table)[0], chi_square_distance(pooled), noise
-
-
-def _chi_square_quantile(chance: float, freedom: int) -> float:
-    """Return what a chi-square variable exceeds with probability `chance`, within 3 % (Wilson and Hilferty 1931)."""
-    if freedom == 0:
-        return 0.0
-    if freedom == 1:
-        return NormalDist().inv_cdf(chance / 2) ** 2
-    spread = 2 / (9 * freedom)
-    return float(freedom * (1 - spread - NormalDist().inv_cdf(chance) * np.sqrt(spread)) ** 3)
+def judge(checks: Sequence[Check], rule: Rule) -> list[Finding]:
+    """Return a finding for each check and week."""
+    # Two single weeks stray from each other by twice the variance of one, a week from k of them by 1 + 1 / k times.
+    known = learn([[Pair(one.z, 2 * one.size) for one in check.past] for check in checks])
+    share = rule.weekly_chance / max(1, len(checks))
+    found = []
+    for check, likely in zip(checks, known, strict=True):
+        for week, distance in check.current.items():
+            scale = (1 + 1 / check.reference_weeks) * distance.size
+            threshold = max(rule.min_effect, distance.needed(limit(likely, scale, share)))
+            seldom = chance(likely, Pair(distance.z, scale))
+            detectable = threshold + NORMAL.inv_cdf(0.9) * 0.5 / math.sqrt(distance.size)
+            fired = seldom < share and distance.effect > rule.min_effect
+            found.append(Finding(check, week, seldom, threshold, min(1.0, detectable), fired))
+    return found

@@ -1,12 +1,16 @@
 """Arrow tables as Parquet files: the same bytes for the same rows, and quick to start with."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fraud import batches
 from fraud.outputs import whole
+from fraud.schema import BATCH
 
 
 class _NoPandas:
@@ -26,6 +30,12 @@ def without_pandas() -> None:
 def read_table(path: str | Path) -> pa.Table:
     """Return what `write_table` wrote; `pyarrow.parquet.read_table` would load what many files take."""
     return pq.ParquetFile(path).read()
+
+
+def by_week(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the rows of each batch, oldest first."""
+    for name in batches.in_order(pc.unique(table[BATCH]).to_pylist()):
+        yield name, table.filter(pc.equal(table[BATCH], name))
 
 
 def write_table(path: str | Path, table: pa.Table) -> None:

@@ -1,56 +1,110 @@
-"""Say whether the current rows still look like the training rows."""
+"""Say whether the current weeks still look like the training rows."""
 
-from typing import Any
+import csv
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
 
-from fraud import params
-from fraud.batches import in_order
-from fraud.drift_rule import Difference, Rule, differences
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraud import batches, params
+from fraud.distances import Distance
+from fraud.drift_rule import Check, Rule, judge
 from fraud.errors import run
-from fraud.features import Matrix, matrix
-from fraud.outputs import write_json
+from fraud.features import Values, matrix
+from fraud.outputs import write_csv, write_json
+from fraud.samples import Key, Sample, compare, ranked, sample
 from fraud.schema import BATCH, Schema, load
-from fraud.tables import read_table, without_pandas
+from fraud.tables import by_week, read_table, without_pandas
+from fraud.verdict import verdict, weekly
+
+Distances = dict[Key, Distance]
 
 
-def drift(reference: Matrix, current: Matrix, schema: Schema, rule: Rule) -> list[Difference]:
-    """Return how far each feature moved; nothing where a side has no rows to compare."""
-    if not len(reference) or not len(current):
+def checks(past: list[Distances], current: dict[str, Distances], reference_weeks: float) -> list[Check]:
+    """Return what is compared in a current week, each with its distances in past and current weeks."""
+    keys = dict.fromkeys(key for found in current.values() for key in found)
+    return [
+        Check(
+            *key,
+            [found[key] for found in past if key in found],
+            {week: found[key] for week, found in current.items() if key in found},
+            reference_weeks,
+        )
+        for key in keys
+    ]
+
+
+def feature_checks(reference: pa.Table, past: Iterable[pa.Table], current: pa.Table, schema: Schema) -> list[Check]:
+    """Return the checks of features and labels; past weeks are in memory two at a time."""
+    whole = ready(reference, schema)
+    before = [compare(one, other, schema) for one, other in pairwise(ready(table, schema) for table in past)]
+    now = {week: compare(whole, ready(table, schema), schema) for week, table in by_week(current)}
+    return checks(before, now, effective_weeks(reference))
+
+
+def score_checks(scores: pa.Table) -> list[Check]:
+    """Return the checks of the model's score, on weeks that it was not trained on, against the test weeks."""
+    parts = {part: scores.filter(pc.equal(scores["part"], part)) for part in ("past", "test", "current")}
+    if not len(parts["test"]):
         return []
-    return differences(reference, current, schema, rule)
+    unseen = [scored(table) for part in ("past", "test") for _, table in by_week(parts[part])]
+    reference = scored(parts["test"])
+    now = {week: _compare_scores(reference, scored(table)) for week, table in by_week(parts["current"])}
+    return checks([_compare_scores(*pair) for pair in pairwise(unseen)], now, effective_weeks(parts["test"]))
 
 
-def verdict(found: list[Difference], rows: dict[str, int], batches: list[str]) -> dict[str, Any]:
-    """Return what reports/drift.json says."""
-    drifted = [difference.feature for difference in found if difference.drifted]
+def _compare_scores(reference: dict[Key, Values], current: dict[Key, Values]) -> Distances:
+    found = {key: ranked(values, current[key]) for key, values in reference.items()}
+    return {key: distance for key, distance in found.items() if distance is not None}
+
+
+def scored(scores: pa.Table) -> dict[Key, Values]:
+    """Return the sorted probabilities of all payments, and of those that are known to be fraud."""
+    probability, label = scores["probability"].to_numpy(), _labels(scores, "label")
     return {
-        "drift": bool(drifted),
-        "drifted_features": len(drifted),
-        "largest_effect": round(max((difference.effect for difference in found), default=0.0), 6),
-        "sentences": [_sentence(drifted, len(found), batches)],  # In a list, as `dvc metrics` shows no lists.
-        "rows": rows,
-        "features": [
-            {key: round(value, 6) if isinstance(value, float) else value for key, value in one._asdict().items()}
-            for one in found
-        ],
+        ("score", "all payments"): np.sort(probability),
+        ("score", "known frauds"): np.sort(probability[label == 1]),
     }
 
 
-def _sentence(drifted: list[str], features: int, batches: list[str]) -> str:
-    if not batches:
-        return "no batch came after split.until, so there is nothing to compare"
-    weeks = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
-    if not drifted:
-        return f"no drift in {weeks}: none of {features} features moved beyond its threshold"
-    return f"drift in {weeks}: {len(drifted)} of {features} features moved, most of all {', '.join(drifted[:3])}"
+def ready(table: pa.Table, schema: Schema) -> Sample:
+    """Return the rows of a table made ready for comparison."""
+    return sample(matrix(table, schema), _labels(table, schema.label), schema)
 
 
-def main(schema_path: str, reference_path: str, current_path: str, report: str) -> None:
-    """Compare two Parquet files and write the verdict."""
+def effective_weeks(table: pa.Table) -> float:
+    """Return how many weeks of equal size stray from each other as the weeks of `table` do."""
+    rows = pc.value_counts(table[BATCH]).field("counts").to_numpy().astype(float)
+    return float(rows.sum() ** 2 / (rows**2).sum())
+
+
+def past_weeks(names: list[str], current: pa.Table, history: int) -> list[str]:
+    """Return the newest weeks before the first current one."""
+    now = set(pc.unique(current[BATCH]).to_pylist())
+    end = next((place for place, name in enumerate(names) if name in now), len(names))
+    return names[max(0, end - history) : end]
+
+
+def _labels(table: pa.Table, name: str) -> Values:
+    return table[name].cast(pa.float64()).to_numpy()
+
+
+def main(schema_path: str, reference_path: str, current_path: str, *others: str) -> None:
+    """Compare two Parquet files, learn ordinary weeks from the folder of batches, and write the verdict."""
+    folder, scores_path, importance_path, report, plot = others
     rule, schema = params.load("drift", Rule), load(schema_path)
-    reference, current = (read_table(path) for path in (reference_path, current_path))
-    found = drift(matrix(reference, schema), matrix(current, schema), schema, rule)
+    reference, current, files = read_table(reference_path), read_table(current_path), batches.find(folder)
+    past = past_weeks(list(files), current, rule.history)
+    found = feature_checks(reference, (read_table(files[name]) for name in past), current, schema)
+    findings = judge([*found, *score_checks(read_table(scores_path))], rule)
+    with Path(importance_path).open(encoding="utf-8", newline="") as file:
+        importance = {row["feature"]: float(row["importance"]) for row in csv.DictReader(file)}
     rows = {"reference": len(reference), "current": len(current)}
-    write_json(report, verdict(found, rows, in_order(current[BATCH].unique().to_pylist())))
+    write_json(report, verdict(findings, rule, importance) | {"rows": rows, "past_weeks": past})
+    write_csv(plot, weekly(findings))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,138 @@
+"""How far two samples of one column lie apart, and how seldom sampling noise alone parts them so far.
+
+Numbers: the two-sample Kolmogorov-Smirnov statistic, which is its own effect. Categories: the chi-square statistic of
+the two-row table, and as effect the chi-square distance sqrt(sum((p - q)² / (p + q)) / 2) of the two shares. Effects
+reach from 0, the same, to 1, wholly different, however many rows there are.
+"""
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from fraud.features import Values
+
+FEWEST = 5  # Rows that a category should have in the smaller sample, for the chi-square law to hold.
+NORMAL = NormalDist()
+
+
+class Distance(NamedTuple):
+    """Two samples compared; `z` is what a standard normal variable exceeds in size as seldom as noise does this."""
+
+    statistic: float
+    effect: float
+    z: float
+    size: float  # 1 / (1 / rows + 1 / rows), by which the variance of noise falls.
+    needed: Callable[[float], float]  # The effect at which `z` would be so large.
+
+
+def ks_statistic(reference: Values, current: Values) -> float:
+    """Return the largest distance between the two empirical distributions, as scipy.stats.ks_2samp does.
+
+    Both samples must be sorted. Between two current values the current distribution is flat, so that the distance
+    peaks next to one of them.
+    """
+    places = np.arange(len(current))
+    jumps = current[1:] != current[:-1]
+    last, first = np.append(jumps, True), np.insert(jumps, 0, True)  # Of each run of equal values.
+    upto = np.searchsorted(reference, current, side="right")
+    below = upto.copy()
+    tied = (upto > 0) & (reference[upto - 1] == current)
+    below[tied] = np.searchsorted(reference, current[tied], side="left")
+    after = np.abs(upto / len(reference) - (places + 1) / len(current))[last]
+    before = np.abs(below / len(reference) - places / len(current))[first]
+    return float(max(after.max(), before.max()))
+
+
+def numbers(statistic: float, rows: tuple[float, float]) -> Distance:
+    """Return the distance of two samples of numbers, of so many rows, by their Kolmogorov-Smirnov statistic."""
+    size = 1 / (1 / rows[0] + 1 / rows[1])
+    root = math.sqrt(size)
+    return Distance(
+        statistic,
+        statistic,
+        normal_equivalent(ks_surprise(root * statistic)),
+        size,
+        lambda z: _inverse(ks_surprise, surprise(z)) / root,
+    )
+
+
+def categories(table: Values) -> Distance:
+    """Return the distance of two samples by their counts; those too rare for the chi-square law count as one."""
+    rows = table.sum(axis=1)
+    rare = table.sum(axis=0) * rows.min() / rows.sum() < FEWEST
+    pooled = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
+    statistic, freedom = chi_square(pooled)
+    effect, size = chi_square_distance(pooled), float(1 / (1 / rows).sum())
+
+    def needed(z: float) -> float:
+        limit = _inverse(lambda value: chi_square_surprise(value, freedom), surprise(z)) if freedom else 0.0
+        return effect * math.sqrt(limit / statistic) if statistic else math.sqrt(limit / size) / 2
+
+    return Distance(
+        chi_square(table)[0], effect, normal_equivalent(chi_square_surprise(statistic, freedom)), size, needed
+    )
+
+
+def chi_square(table: Values) -> tuple[float, int]:
+    """Return the statistic of a table of two samples by category, and its degrees of freedom."""
+    table = table[:, table.any(axis=0)]
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    return float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1
+
+
+def chi_square_distance(table: Values) -> float:
+    """Return the distance of the two rows of a table of counts, between 0 and 1."""
+    p, q = table[:, table.any(axis=0)] / table.sum(axis=1, keepdims=True)
+    return float(np.sqrt((((p - q) ** 2) / (p + q)).sum() / 2))
+
+
+def surprise(z: float) -> float:
+    """Return -log of the chance that a standard normal variable is larger in size than `z`."""
+    if z < 30:
+        return -math.log(math.erfc(z / math.sqrt(2)))
+    return z * z / 2 + math.log(z) + math.log(math.pi / 2) / 2  # The tail's leading term; erfc itself ends at 38.
+
+
+def normal_equivalent(seldom: float) -> float:
+    """Return the z of a surprise."""
+    if seldom < 400:
+        return max(0.0, -NORMAL.inv_cdf(math.exp(-seldom) / 2))
+    z = math.sqrt(2 * seldom)
+    for _ in range(3):
+        z = math.sqrt(2 * (seldom - math.log(z) - math.log(math.pi / 2) / 2))
+    return z
+
+
+def ks_surprise(value: float) -> float:
+    """Return -log of the chance that noise brings sqrt(size) times the statistic to `value` (Kolmogorov 1933)."""
+    if value < 0.3:
+        return 0.0
+    tail = sum((-1) ** (k - 1) * math.exp(-2 * (k * k - 1) * value * value) for k in range(1, 9))
+    return max(0.0, 2 * value * value - math.log(2 * tail))
+
+
+def chi_square_surprise(statistic: float, freedom: int) -> float:
+    """Return -log of the chance that noise brings the chi-square statistic so high."""
+    half = statistic / 2
+    if freedom == 0 or half == 0:
+        return 0.0
+    # Of the upper tail over exp(-half): erfc for odd degrees of freedom, and a sum that ends.
+    start = (1 if freedom % 2 else 2) / 2
+    tail = math.exp(half - surprise(math.sqrt(statistic))) if freedom % 2 else 1.0
+    terms = [(start + step) * 1.0 for step in range((freedom - 1) // 2)]
+    tail += sum(math.exp(power * math.log(half) - math.lgamma(power + 1)) for power in terms)
+    return max(0.0, half - math.log(tail))
+
+
+def _inverse(function: Callable[[float], float], value: float) -> float:
+    """Return where a growing function reaches `value`, to nine digits."""
+    low, high = 0.0, 1.0
+    while function(high) < value:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) < value else (low, middle)
+    return high

@@ -1,0 +1,66 @@
+"""The distribution of a column in a few numbers, which can be added up over batches and compared without the rows."""
+
+import msgspec
+import numpy as np
+
+from fraud.distances import Distance, categories, numbers
+from fraud.errors import Problem
+from fraud.features import Values
+from fraud.schema import Column
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """How many rows have which values.
+
+    Numbers: `counts[i]` rows lie above `edges[i - 1]` and up to `edges[i]`; the first and the last bin are open.
+    Categories: `counts` goes by the schema's list, and there are no edges.
+    """
+
+    edges: list[float]
+    counts: list[int]
+    missing: int
+
+
+def edges(values: Values, bins: int) -> list[float]:
+    """Return quantiles of the values, the lowest and the highest among them, each once."""
+    present = np.sort(values[~np.isnan(values)])
+    places = np.linspace(0, len(present) - 1, bins + 1).astype(int) if len(present) else []
+    return np.unique(present[places]).tolist()
+
+
+def profile(values: Values, column: Column, limits: list[float]) -> Profile:
+    """Return the profile of a column; `limits` are the edges of the bins for numbers."""
+    present = values[~np.isnan(values)]
+    if column.type == "category":
+        counts = np.bincount(present.astype(int), minlength=len(column.categories))
+        return Profile([], counts.tolist(), len(values) - len(present))
+    counts = np.bincount(np.searchsorted(limits, present, side="left"), minlength=len(limits) + 1)
+    return Profile(limits, counts.tolist(), len(values) - len(present))
+
+
+def merge(one: Profile, other: Profile) -> Profile:
+    """Return the profile of the rows of both."""
+    if one.edges != other.edges or len(one.counts) != len(other.counts):
+        raise Problem("profiles with other bins cannot be added; make both with the same edges and categories")
+    counts = [a + b for a, b in zip(one.counts, other.counts, strict=True)]
+    return Profile(one.edges, counts, one.missing + other.missing)
+
+
+def distance(reference: Profile, current: Profile, column: Column) -> Distance | None:
+    """Return how far the values that are not missing lie apart, or None where a side has none.
+
+    For numbers it is the largest distance at an edge, which is never more than the one over all values.
+    """
+    table = np.array([reference.counts, current.counts], dtype=np.float64)
+    rows = table.sum(axis=1)
+    if not rows.all():
+        return None
+    if column.type == "category":
+        return categories(table)
+    shares = np.cumsum(table, axis=1) / rows[:, None]
+    return numbers(float(np.abs(shares[0] - shares[1]).max()), (rows[0], rows[1]))
+
+
+def missing(reference: Profile, current: Profile) -> Distance:
+    """Return how far the shares of missing values lie apart."""
+    return categories(np.array([[sum(one.counts), one.missing] for one in (reference, current)], dtype=np.float64))

@@ -1,0 +1,108 @@
+"""Put the findings of all checks into one verdict, in numbers and in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fraud.distances import NORMAL
+from fraud.drift_rule import Finding, Rule
+
+FEATURE = "values"  # The kind of check that looks at one feature's values.
+FEW_PAIRS = 3  # Of past weeks, below which the rate of false alarms is hoped for and not learnt.
+
+
+def verdict(found: Sequence[Finding], rule: Rule, importance: dict[str, float]) -> dict[str, Any]:
+    """Return what reports/drift.json says; features come in the order of effect times importance to the model."""
+    worst = _worst(found)
+    entries = [_entry(one, importance.get(one.check.name)) for one in worst]
+    features = [entry for entry in entries if entry["kind"] == FEATURE]
+    fired = [one for one in worst if one.fired]
+    return {
+        "drift": bool(fired),
+        "fired": len(fired),
+        "checks": len(worst),
+        "largest_effect": round(max((one.distance.effect for one in found), default=0.0), 6),
+        "false_alarms_per_year": rule.false_alarms_per_year,
+        "chance_per_week": round(rule.weekly_chance, 6),
+        "past_pairs": max((len(one.check.past) for one in found), default=0),
+        "detectable_shift": _detectable_shift(found),
+        "sentences": _sentences(found, fired, rule),  # In a list, as `dvc metrics` shows no lists.
+        "weeks": sorted({one.week for one in found if one.fired}),
+        "features": sorted(features, key=lambda entry: (-(entry["weight"] or 0), entry["name"])),
+        "others": [entry for entry in entries if entry["kind"] != FEATURE],
+    }
+
+
+def weekly(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return a row a check and week: its effect as a share of the threshold, where 1 and more means drift."""
+    rows = [
+        {"week": one.week, "check": title(one), "effect_over_threshold": round(one.distance.effect / one.threshold, 6)}
+        for one in found
+    ]
+    return rows or [{"week": "", "check": "", "effect_over_threshold": 0}]
+
+
+def title(one: Finding) -> str:
+    """Return what a check looks at, in words."""
+    return one.check.name if one.check.kind == FEATURE else f"{one.check.kind}: {one.check.name}"
+
+
+def _worst(found: Sequence[Finding]) -> list[Finding]:
+    """Return of each check the week in which it came nearest to its threshold, or went furthest beyond."""
+    worst: dict[tuple[str, str], Finding] = {}
+    for one in found:
+        key = one.check.kind, one.check.name
+        if key not in worst or _ratio(one) > _ratio(worst[key]):
+            worst[key] = one
+    return sorted(worst.values(), key=lambda one: -_ratio(one))
+
+
+def _ratio(one: Finding) -> float:
+    return (1 if one.fired else 0) + one.distance.effect / one.threshold
+
+
+def _entry(one: Finding, importance: float | None) -> dict[str, Any]:
+    weight = None if importance is None else round(one.distance.effect * importance, 6)
+    return {
+        "kind": one.check.kind,
+        "name": one.check.name,
+        "title": title(one),
+        "week": one.week,
+        "fired": one.fired,
+        "importance": importance,
+        "weight": weight,
+        "chance": float(f"{one.chance:.3g}"),
+        **{key: round(getattr(one.distance, key), 6) for key in ("statistic", "effect")},
+        **{key: round(getattr(one, key), 6) for key in ("threshold", "detectable")},
+    }
+
+
+def _detectable_shift(found: Sequence[Finding]) -> float | None:
+    """Return the shift of a feature that is seen nine times in ten, in its standard deviations if it were normal."""
+    effects = sorted(one.detectable for one in found if one.check.kind == FEATURE and one.distance.effect == one.distance.statistic)
+    if not effects:
+        return None
+    middle = min(effects[len(effects) // 2], 0.999)
+    return round(2 * NORMAL.inv_cdf((1 + middle) / 2), 3)
+
+
+def _sentences(found: Sequence[Finding], fired: list[Finding], rule: Rule) -> list[str]:
+    if not found:
+        return ["no batch came after split.until, so there is nothing to compare"]
+    weeks = list(dict.fromkeys(one.week for one in found))
+    period = weeks[0] if len(weeks) == 1 else f"{weeks[0]} to {weeks[-1]}"
+    checks = len({(one.check.kind, one.check.name) for one in found})
+    first = f"no drift in {period}: none of {checks} checks went beyond its threshold"
+    if fired:
+        names = ", ".join(f"{title(one)} ({one.week})" for one in fired[:3])
+        first = f"drift in {period}: {len(fired)} of {checks} checks fired, most of all {names}"
+    return [first, _promise(found, rule)]
+
+
+def _promise(found: Sequence[Finding], rule: Rule) -> str:
+    """Return what the rule promises, and what too few past weeks cannot promise."""
+    pairs = max(len(one.check.past) for one in found)
+    words = f"ordinary weeks set off {rule.false_alarms_per_year:g} false alarms a year, learnt from {pairs} pairs of past weeks"
+    if pairs < FEW_PAIRS:
+        words += ", which are too few to hold the rule to it: bring older batches, or raise drift.history"
+    shift = _detectable_shift(found)
+    return words if shift is None else f"{words}; a shift of {shift:g} standard deviations of one feature is seen nine times in ten"
