@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from examples import COST, NUMBERS, ROOT, labelled, params
+from examples import COST, NUMBERS, ROOT, labelled, params, payments
 from fraud.cost import Cost, cheapest_threshold
 from fraud.curves import curves
 from fraud.errors import Problem
@@ -20,6 +20,7 @@ from fraud.outputs import write_json
 from fraud.rows import Rows
 from fraud.stages import evaluate as stage
 from fraud.stages.evaluate import evaluate
+from fraud.tables import write_table
 from test_train import fitted
 
 SCORES = st.lists(
@@ -100,7 +101,7 @@ def test_one_class_only_leaves_what_is_not_defined_empty_and_never_nan(label: in
     assert found["roc_auc_interval"] == [None, None]
     write_json(tmp_path / "metrics.json", found)
     assert "NaN" not in (tmp_path / "metrics.json").read_text()
-    assert set(curves(rows)) == {"precision_recall", "roc", "reliability", "cost", "confusion"}
+    assert set(curves(rows)) == {"precision_recall", "roc", "reliability", "reliability_before", "cost", "confusion"}
 
 
 def test_no_alert_at_all_leaves_precision_empty() -> None:
@@ -129,11 +130,10 @@ def test_few_frauds_in_the_test_rows_are_said(
     monkeypatch.chdir(tmp_path)
     _, model = fitted(labelled(NUMBERS), NUMBERS, params(trees=2))
     monkeypatch.setattr(stage, "load", lambda _: model)
-    monkeypatch.setattr(stage, "read_rows", lambda *_: labelled(NUMBERS, rows=90))
-    for name in ("params.yaml", "data/schemas/creditcard.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    stage.main("data/schemas/creditcard.yaml", "model.onnx", "test.parquet", "metrics.json", "plots")
+    monkeypatch.setattr(stage, "load_schema", lambda _: NUMBERS)
+    write_table("test.parquet", payments(NUMBERS, rows=90))
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    stage.main("schema.yaml", "model.onnx", "test.parquet", "metrics.json", "slices.json", "plots")
     assert capsys.readouterr().err.splitlines()[-1] == "the test rows hold 9 frauds: read the intervals, not the values"
 
 
