@@ -40,14 +40,21 @@ def evaluate(model: Model, rows: Rows, cost: Cost, when: Days | None = None) -> 
     return found._replace(raw=raw, days=when and Days(when.period[found.places], when.length))
 
 
+def _warning(frauds: int, rows: int) -> list[str]:
+    """Return a line about test rows that say little, or none."""
+    if frauds in (0, rows):
+        kinds = "no fraud" if frauds == 0 else "frauds only"
+        return [f"the test rows hold {kinds}: what takes both kinds is null in the reports; raise split.test_weeks\n"]
+    return [f"the test rows hold {frauds} frauds: read the intervals, not the values\n"] if frauds < FEW else []
+
+
 def main(schema_path: str, model_path: str, source: str, *targets: str) -> None:
     """Evaluate the model file on the Parquet file `source`; write metrics, slices and points of plots."""
     metrics, sliced, plots = targets
     section, cost, schema = params.load("evaluate", Params), params.load("cost", Cost), load_schema(schema_path)
     table = read_table(source)
     rows = evaluate(load(model_path), labelled(table, schema, cost), cost, days(table, schema))
-    if rows.fraud.sum() < FEW:
-        print(f"the test rows hold {rows.fraud.sum()} frauds: read the intervals, not the values", file=sys.stderr)
+    print(*_warning(int(rows.fraud.sum()), len(rows.fraud)), sep="", end="", file=sys.stderr)
     for name, points in curves(rows).items():
         write_csv(Path(plots) / f"{name}.csv", points)
     write_json(sliced, slices(rows, cuts(table, schema), section.samples, section.seed))
