@@ -6,10 +6,10 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots exp data remote push pull twice bench lock clean
+.PHONY: help setup repro test check metrics plots exp data remote push pull twice bench bench-calibration lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv from the lock files (every other target does so too)
 
@@ -52,6 +52,9 @@ twice: $(READY) ## rebuild everything with other threads and another CPU path; f
 
 bench: $(READY) ## time the graph against DVC's own floor and a bare pandas.read_csv
 	@$(RUN) fraud.loop.bench
+
+bench-calibration: $(READY) ## train with each sampler and say how far to trust the probabilities on the test rows
+	@$(RUN) fraud.loop.bench_calibration
 
 lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh

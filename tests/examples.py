@@ -14,7 +14,7 @@ from fraud.rows import Rows
 from fraud.schema import Column, Schema
 
 ROOT = Path(__file__).parent.parent
-COST = Cost(alert=5, missed_share=1, missed=100)
+COST = Cost(alert=5, missed_share=1, missed=100, daily_capacity=25, currency="euros")
 TRAIN = Params(
     model="extra_trees",
     trees=10,

@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
 PARAMS = read_yaml(ROOT / "params.yaml")
-TARGETS = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, flags=re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, flags=re.MULTILINE))
 CODE = re.findall(r"`([^`\n]+)`", README) + re.findall(r"^```\w*\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 GENERATED = {
     "data/raw",
@@ -49,13 +49,13 @@ def test_the_two_commands_come_first() -> None:
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
-    named = {word for code in CODE for word in re.findall(r"\bmake ([a-z]+)", code)}
+    named = {word for code in CODE for word in re.findall(r"\bmake ([a-z-]+)", code)}
     assert named <= TARGETS
     assert {"setup", "repro", "test", "check", "metrics", "plots", "exp", "data", "twice", "bench", "clean"} <= TARGETS
 
 
 def test_every_target_has_a_line_of_help_and_is_phony() -> None:
-    rules = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
+    rules = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     assert rules == TARGETS
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, flags=re.MULTILINE)
     assert set(phony.split()) == TARGETS

@@ -2,24 +2,29 @@
 
 import json
 import math
+import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from examples import COST, NUMBERS, ROOT, labelled, params
+from examples import COST, MIXED, NUMBERS, ROOT, labelled, params, payments
 from fraud.cost import Cost, cheapest_threshold
 from fraud.curves import curves
 from fraud.errors import Problem
 from fraud.metrics import Scored, measure, report, scored
 from fraud.outputs import write_json
 from fraud.rows import Rows
+from fraud.schema import Schema
 from fraud.stages import evaluate as stage
 from fraud.stages.evaluate import evaluate
+from fraud.tables import write_table
 from test_train import fitted
 
 SCORES = st.lists(
@@ -100,7 +105,7 @@ def test_one_class_only_leaves_what_is_not_defined_empty_and_never_nan(label: in
     assert found["roc_auc_interval"] == [None, None]
     write_json(tmp_path / "metrics.json", found)
     assert "NaN" not in (tmp_path / "metrics.json").read_text()
-    assert set(curves(rows)) == {"precision_recall", "roc", "reliability", "cost", "confusion"}
+    assert set(curves(rows)) == {"precision_recall", "roc", "reliability", "reliability_before", "cost", "confusion"}
 
 
 def test_no_alert_at_all_leaves_precision_empty() -> None:
@@ -123,18 +128,41 @@ def test_no_labelled_test_row_is_a_problem_that_names_the_way_out() -> None:
         evaluate(model, Rows(rows.features[:0], rows.labels[:0], rows.lost[:0]), COST)
 
 
-def test_few_frauds_in_the_test_rows_are_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+BAD: dict[str, tuple[Schema, dict[str, Any], str]] = {  # What is wrong with the test rows, and what is said about it.
+    "no fraud": (NUMBERS, {"fraud": 0}, "the test rows hold no fraud: what takes both kinds is null in the reports"),
+    "frauds only": (NUMBERS, {"fraud": 1}, "the test rows hold frauds only: what takes both kinds is null"),
+    "few frauds": (NUMBERS, {}, "the test rows hold 9 frauds: read the intervals, not the values"),
+    "a constant amount": (NUMBERS, {"amount": 1.0}, "read the intervals"),
+    "features without a value": (MIXED, {"shop": None, "age": None}, "read the intervals"),
+    "no time": (NUMBERS, {"seconds": None}, "read the intervals"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_test_rows_are_said_and_leave_null_and_never_nan(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    schema, changes, said = BAD[case]
     monkeypatch.chdir(tmp_path)
-    _, model = fitted(labelled(NUMBERS), NUMBERS, params(trees=2))
+    _, model = fitted(labelled(schema), schema, params(trees=2))
     monkeypatch.setattr(stage, "load", lambda _: model)
-    monkeypatch.setattr(stage, "read_rows", lambda *_: labelled(NUMBERS, rows=90))
-    for name in ("params.yaml", "data/schemas/creditcard.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    stage.main("data/schemas/creditcard.yaml", "model.onnx", "test.parquet", "metrics.json", "plots")
-    assert capsys.readouterr().err.splitlines()[-1] == "the test rows hold 9 frauds: read the intervals, not the values"
+    monkeypatch.setattr(stage, "load_schema", lambda _: schema)
+    write_table("test.parquet", changed(payments(schema, rows=90), changes))
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    stage.main("schema.yaml", "model.onnx", "test.parquet", "metrics.json", "slices.json", "plots")
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    metrics, slices = ((tmp_path / f"{name}.json").read_text() for name in ("metrics", "slices"))
+    assert not re.search("NaN|Infinity", metrics + slices)
+    assert (json.loads(metrics)["roc_auc"] is None) == (case in ("no fraud", "frauds only"))
+    assert all(one["reason"] for one in json.loads(slices)["slices"] if one["average_precision"] is None)
+
+
+def changed(table: pa.Table, values: dict[str, Any]) -> pa.Table:
+    """Return the table, of one batch, with the same value in all rows of some columns."""
+    for name, value in values.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pa.array([value] * len(table), table.schema.field(name).type))
+    return table.append_column("batch", pa.array(["2026-W08"] * len(table)))
 
 
 def test_curves_are_short_begin_and_end_right_and_agree_with_the_metrics() -> None:

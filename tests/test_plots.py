@@ -9,8 +9,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from fraud.cost import Cost
+from examples import COST
 from fraud.curves import curves
+from fraud.days import Days
 from fraud.drift_rule import Rule, differences
 from fraud.errors import Problem
 from fraud.loop.figures import number
@@ -20,10 +21,14 @@ from fraud.loop.svg import HEIGHT, WIDTH, even_ticks
 from fraud.metrics import report, scored
 from fraud.outputs import write_csv, write_json
 from fraud.schema import Column, Schema
+from fraud.slices import Cut, slices
 
 FILES = [
-    *(f"{name}.json" for name in ("metrics", "drift", "split")),
-    *(f"plots/{name}.csv" for name in ("precision_recall", "roc", "reliability", "cost", "confusion")),
+    *(f"{name}.json" for name in ("metrics", "drift", "slices", "split")),
+    *(
+        f"plots/{name}.csv"
+        for name in ("precision_recall", "roc", "reliability", "reliability_before", "cost", "confusion")
+    ),
 ]
 TWO = Schema("two", {name: Column(role="feature", type="number") for name in ("speed", "amount")})
 
@@ -47,9 +52,10 @@ def write_test_reports(folder: Path, fraud_share: float = 0.1, threshold: float 
     rng = np.random.default_rng(7)
     fraud = (np.arange(100) < 100 * fraud_share).astype(np.int64)
     probability = np.clip(np.round(rng.beta(1, 12, 100) + 0.6 * fraud * rng.random(100), 2), 0, 0.99)
-    rows = scored(
-        probability, fraud, fraud * rng.lognormal(4, 1, 100), threshold, Cost(alert=5, missed_share=1, missed=100)
-    )
+    rows = scored(probability, fraud, fraud * rng.lognormal(4, 1, 100), threshold, COST)
+    rows = rows._replace(raw=rows.probability**2, days=Days(np.arange(100) // 50, 1))
+    found = slices(rows, [Cut("shop", ["web", "<b>"], np.arange(100) % 2)], samples=20, seed=7)
+    write_json(folder / "slices.json", found)
     for name, points in curves(rows).items():
         write_csv(folder / "plots" / f"{name}.csv", points)
     write_json(folder / "metrics.json", report(rows, samples=20, seed=7))

@@ -180,3 +180,22 @@ def test_a_file_that_says_something_else_than_scikit_learn_stops_the_stage() -> 
     )
     with pytest.raises(Problem, match=r"models/model.onnx is .* away from scikit-learn"):
         check_same(file, other, rows.features)
+
+
+@pytest.mark.parametrize(("frauds", "said"), [(0, "0 frauds and 90"), (5, "5 frauds and 85"), (90, "90 frauds and 0")])
+def test_too_few_rows_of_a_kind_are_a_problem_that_counts_them(frauds: int, said: str) -> None:
+    rows = labelled(NUMBERS, rows=90, fraud_share=frauds / 90)
+    with pytest.raises(
+        Problem, match=rf"the training rows hold {said} legitimate payments, but 3 folds need 6 of each"
+    ):
+        train(rows, NUMBERS, params(), COST)
+
+
+@pytest.mark.parametrize("sampler", ["smote", "undersample", "none"])
+def test_fewer_than_ten_frauds_are_enough_where_the_folds_are_few(sampler: str) -> None:
+    rows = labelled(NUMBERS, fraud_share=9 / 400)
+    told_apart = rows._replace(features=rows.features + 50 * rows.labels[:, None])
+    _, file = fitted(told_apart, NUMBERS, params(sampler=sampler))
+    found = file.probabilities(told_apart.features)
+    assert np.isfinite(found).all()
+    assert found[rows.labels == 1].min() > found[rows.labels == 0].max()

@@ -19,6 +19,8 @@ class Cost(Section, frozen=True):
     alert: Annotated[float, Meta(ge=0)]
     missed_share: Annotated[float, Meta(ge=0)]
     missed: Annotated[float, Meta(ge=0)]
+    daily_capacity: Annotated[int, Meta(ge=1)]
+    currency: Annotated[str, Meta(min_length=1)]
 
 
 def losses(columns: Columns, labels: NDArray[np.int64], schema: Schema, cost: Cost) -> Values:

@@ -12,11 +12,13 @@ Points = list[dict[str, Any]]
 
 
 def curves(rows: Scored) -> dict[str, Points]:
-    """Return the points of each plot by its name."""
+    """Return the points of each plot by its name; `reliability_before` is that of the scores before calibration."""
+    scores = rows if rows.raw is None else rows._replace(probability=rows.raw)
     return {
         "precision_recall": _precision_recall(rows),
         "roc": _roc(rows),
         "reliability": _reliability(rows),
+        "reliability_before": _reliability(scores),
         "cost": _cost(rows),
         "confusion": _confusion(rows),
     }
@@ -44,10 +46,8 @@ def _roc(rows: Scored) -> Points:
 def _reliability(rows: Scored) -> Points:
     starts = bin_starts(rows)
     sizes = np.diff(starts, append=len(rows.fraud))
-    predicted = np.add.reduceat(rows.probability, starts) / sizes
-    return _table(
-        predicted=predicted[::-1], observed=(np.add.reduceat(rows.fraud, starts) / sizes)[::-1], rows=sizes[::-1]
-    )
+    predicted, observed = (np.add.reduceat(part, starts) / sizes for part in (rows.probability, rows.fraud))
+    return _table(predicted=predicted[::-1], observed=observed[::-1], rows=sizes[::-1])
 
 
 def _cost(rows: Scored) -> Points:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from fraud.cost import Cost, losses
@@ -21,6 +22,10 @@ class Rows(NamedTuple):
 
 def read_rows(path: str, schema: Schema, cost: Cost) -> Rows:
     """Return the rows of a Parquet file in which every row has a label."""
-    table = read_table(path)
+    return labelled(read_table(path), schema, cost)
+
+
+def labelled(table: pa.Table, schema: Schema, cost: Cost) -> Rows:
+    """Return the rows of a table in which every row has a label."""
     labels = np.asarray(table[schema.label], dtype=np.int64)
     return Rows(matrix(table, schema), labels, losses(table, labels, schema, cost))

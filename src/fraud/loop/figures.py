@@ -5,10 +5,11 @@ from collections import Counter
 from html import escape
 
 from fraud.loop.reports import Reports
-from fraud.loop.svg import LEFT, RIGHT, Axis, Frame, bar, dot, even_ticks, figure, logarithm, text
+from fraud.loop.svg import LEFT, RIGHT, TOP, Axis, Frame, bar, dot, even_ticks, figure, logarithm, text
 
 FEATURES, LETTERS = 12, 30  # How many features are drawn, and how much of their names.
 NONE = "not defined"
+WORDS = {"bin": "probability", "before": "score before calibration"}
 CLASSES = ("legitimate", "fraud")  # ... as reports/plots/confusion.csv calls them.
 
 
@@ -68,20 +69,32 @@ def reliability(reports: Reports) -> str:
     across = Axis("probability that the model gives", shares, _tick, math.sqrt)
     frame = Frame(across, across._replace(label="share that is fraud"))
     drawing, names, last = frame.axes() + frame.line([(0, 0), (1, 1)], "guide"), "", (0.0, 0.0, 0)
-    for predicted, observed, rows in reports.points["reliability"]:
-        (x, y), radius = frame.at(predicted, observed), 3 + 1.8 * math.log10(rows)
-        words = f"{rows:,.0f} payments: probability {percent(predicted)}, fraud {percent(observed)}"
-        drawing += dot((x, y), radius, "bin", words)
-        away, line = (radius + 13, 12) if observed > 0.5 else (-radius - 4, -12)
-        name = _short(rows)
+    drawing += "".join(_bin(frame, point, "before") for point in reports.points["reliability_before"])
+    for point in reports.points["reliability"]:
+        (x, y), radius, name = frame.at(*point[:2]), _radius(point[2]), _short(point[2])
+        drawing += _bin(frame, point, "bin")
+        away, line = (radius + 13, 12) if point[1] > 0.5 else (-radius - 4, -12)
         touches = x - last[0] < 4 * (len(name) + last[2]) + 4 and abs(y + away - last[1]) < 12
         last = (x, last[1] + line if touches else y + away, len(name))  # A number keeps clear of the one before.
         names += text(last[:2], name, "tick middle")
+    for row, (kind, words) in enumerate((("bin", "after calibration"), ("before", "scores before it"))):
+        names += dot((LEFT + 16, TOP + 16 + 20 * row), 5.5, kind, words)
+        names += text((LEFT + 28, TOP + 20 + 20 * row), words, "note")
     caption = (
         "Reliability: on the dashed line, as many payments are fraud as the probability says. The number at a dot "
         "counts its payments (k: thousands); of few, the share strays by chance. Both axes are stretched near 0."
     )
     return figure("Whether a probability of 10 % means fraud in one of ten payments", caption, drawing + names)
+
+
+def _bin(frame: Frame, point: tuple[float, ...], kind: str) -> str:
+    predicted, observed, rows = point
+    words = f"{rows:,.0f} payments: {WORDS[kind]} {percent(predicted)}, fraud {percent(observed)}"
+    return dot(frame.at(predicted, observed), _radius(rows), kind, words)
+
+
+def _radius(rows: float) -> float:
+    return 3 + 1.8 * math.log10(rows)
 
 
 def _short(rows: float) -> str:
@@ -138,7 +151,7 @@ def cost(reports: Reports) -> str:
         drawing += frame.line([(threshold, 0), (threshold, frame.y.ticks[-1])], "guide")
         drawing += frame.mark(threshold, here, f"threshold {number(threshold)}")
     caption = (
-        "Missed frauds and alerts together, in the currency of the amounts. The threshold in use saves "
+        f"Missed frauds and alerts together, in {reports.slices['currency']}. The threshold in use saves "
         f"{number(saved)} per 1,000 payments. Left of the lowest point alerts cost too much, right of it frauds do."
     )
     return figure("Where the threshold costs least", caption, drawing)

@@ -13,13 +13,26 @@ WORDS = {  # What a metric is called, what it says, and what stands behind the n
     "precision": ("Precision", "alerts that are fraud", "%"),
     "recall": ("Recall", "frauds that get an alert", "%"),
     "alerts_per_1000": ("Alerts", "of 1,000 payments", ""),
-    "saved_per_1000": ("Saved", "per 1,000 payments against no model, in the currency of the amounts", ""),
+    "saved_per_1000": ("Saved", "{currency} per 1,000 payments, against no model", ""),
+    "alerts_per_day": ("Alerts a day", "at the threshold in use", ""),
+    "recall_within_capacity": ("Recall within capacity", "frauds among the likeliest that can be reviewed a day", "%"),
+    "precision_at_capacity": ("Precision at capacity", "of the likeliest that can be reviewed a day, fraud", "%"),
     "recall_at_1pct": ("Recall at 1 % false alarms", "frauds caught if 1 % of legitimate payments got an alert", "%"),
     "average_precision": ("Average precision", "over all thresholds; by chance it is the rate of fraud", ""),
     "roc_auc": ("Area under ROC", "chance that a fraud scores above a legitimate payment", ""),
     "brier": ("Brier score", "mean squared error of the probability; 0 is perfect", ""),
+    "brier_uncalibrated": ("Brier score before", "of the scores that calibration turns into probabilities", ""),
+    "brier_skill": ("Brier skill", "how far from the base rate (0) to perfect (1)", ""),
+    "calibration_slope": ("Calibration slope", "1 is right; below, probabilities are too bold, above, too timid", ""),
+    "predicted_to_observed": ("Predicted to observed", "mean probability to share of fraud; 1 is right", ""),
     "calibration_error": ("Calibration error", "mean distance of probability and observed share", ""),
 }
+SLICED = (
+    ("average_precision", "Average precision", ""),
+    ("recall", "Recall", "%"),
+    ("precision", "Precision", "%"),
+    ("saved_per_1000", "Saved, {currency} per 1,000", ""),
+)
 STYLE = """
 :root { color-scheme: light dark; --page: #f5f6f8; --card: #fff; --ink: #1b2130; --soft: #5a6375; --grid: #e2e5eb;
   --blue: #1f5fbf; --orange: #b4450f; --green: #1c7349; }
@@ -52,22 +65,48 @@ path { fill: none; } .grid { stroke: var(--grid); } .curve { stroke: var(--blue)
 .limit { stroke: var(--ink); stroke-width: 2; }
 .calmly { fill: var(--blue); } .alarming { fill: var(--orange); } .track { fill: var(--grid); }
 .chosen { fill: var(--orange); stroke: var(--card); stroke-width: 2; }
+section p { margin: 6px 0 12px; color: var(--soft); } section { overflow-x: auto; }
+.slices small { display: block; margin: 0; } .slices td:first-of-type { font-weight: 400; }
+.before { fill: none; stroke: var(--orange); stroke-width: 1.8; }
 .bin { fill: var(--blue); fill-opacity: .75; stroke: var(--card); }
 """
 
 
-def table(metrics: dict[str, Any]) -> str:
+def table(metrics: dict[str, Any], currency: str) -> str:
     """Return each metric in words with its interval; one that has no words yet keeps its name."""
     measured = {name for name in metrics if f"{name}_interval" in metrics}
     rows = ""
     for name in [*(name for name in WORDS if name in measured), *sorted(measured - set(WORDS))]:
         title, means, unit = WORDS.get(name, (name, "", ""))
-        low, high = (number(bound, unit) for bound in metrics[f"{name}_interval"])
-        interval = NONE if NONE in (low, high) else f"{low} to\N{NO-BREAK SPACE}{high}"
-        rows += f"<tr><th scope=row>{escape(title)}<small>{escape(means)}</small></th>"
-        rows += f"<td>{number(metrics[name], unit)}</td><td>{interval}</td></tr>\n"
+        rows += f"<tr><th scope=row>{escape(title)}<small>{escape(means.format(currency=currency))}</small></th>"
+        rows += f"<td>{number(metrics[name], unit)}</td><td>{_interval(metrics, name, unit)}</td></tr>\n"
     head = "<tr><th scope=col>Metric</th><th scope=col>Value</th><th scope=col>95 % interval</th></tr>"
     return f"<table>\n<thead>{head}</thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
+
+
+def _interval(metrics: dict[str, Any], name: str, unit: str) -> str:
+    low, high = (number(bound, unit) for bound in metrics[f"{name}_interval"])
+    return NONE if NONE in (low, high) else f"{low} to\N{NO-BREAK SPACE}{high}"
+
+
+def slices(report: dict[str, Any]) -> str:
+    """Return which slice is worst, and each slice in a row; one with few frauds says so."""
+    sentence, rows = report["sentence"], ""
+    for one in report["slices"]:
+        name = f"{one['by']} {one['slice']}"
+        cells = [f"{one['rows']:,}", f"{one['frauds']:,}"]
+        if one["average_precision"] is None:
+            cells += [escape(one["reason"]), *[""] * (len(SLICED) - 1)]
+        else:
+            cells += [f"{number(one[key], unit)}<small>{_interval(one, key, unit)}</small>" for key, _, unit in SLICED]
+        rows += f"<tr><th scope=row>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
+    names = ["Slice", "Payments", "Frauds", *(title.format(currency=report["currency"]) for _, title, _ in SLICED)]
+    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in names)
+    return (
+        f"<section>\n<h2>How well it does on each part of the payments</h2>\n"
+        f"<p>{escape(sentence[:1].upper() + sentence[1:])}.</p>\n"
+        f"<table class=slices>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</section>\n"
+    )
 
 
 def _part(part: dict[str, Any]) -> str:
@@ -98,8 +137,8 @@ def page(reports: Reports) -> str:
 </header>
 <main>
 <section>
-{table(reports.metrics)}</section>
-{figures}</main>
+{table(reports.metrics, reports.slices["currency"])}</section>
+{figures}{slices(reports.slices)}</main>
 </body>
 </html>
 """

@@ -13,12 +13,14 @@ from fraud.loop.svg import Points
 KEYS = {  # What is read of each report.
     "metrics": ("rows", "frauds", "threshold", "precision", "recall", "saved_per_1000"),
     "drift": ("drift", "sentences", "features"),
+    "slices": ("currency", "sentence", "slices"),
     "split": ("dataset", "train", "test"),
 }
 COLUMNS = {
     "precision_recall": ("recall", "precision"),
     "roc": ("false_positive_rate", "true_positive_rate"),
     "reliability": ("predicted", "observed", "rows"),
+    "reliability_before": ("predicted", "observed", "rows"),
     "cost": ("threshold", "cost_per_1000"),
 }
 
@@ -28,6 +30,7 @@ class Reports(NamedTuple):
 
     metrics: dict[str, Any]
     drift: dict[str, Any]
+    slices: dict[str, Any]
     split: dict[str, Any]
     points: dict[str, Points]
     decisions: Counter[tuple[str, str]]
@@ -35,9 +38,9 @@ class Reports(NamedTuple):
 
 def read(folder: Path) -> Reports:
     """Return the reports in `folder`."""
-    metrics, drift, split = (_parsed(folder / f"{name}.json", _report) for name in ("metrics", "drift", "split"))
+    found = {name: _parsed(folder / f"{name}.json", _report) for name in KEYS}
     points = {name: _parsed(folder / "plots" / f"{name}.csv", _points) for name in COLUMNS}
-    return Reports(metrics, drift, split, points, _parsed(folder / "plots" / "confusion.csv", _decisions))
+    return Reports(**found, points=points, decisions=_parsed(folder / "plots" / "confusion.csv", _decisions))
 
 
 def _parsed(path: Path, parse: Callable[[str, str], Any]) -> Any:
