@@ -44,7 +44,9 @@ def tell_apart(reference: Matrix, current: Matrix) -> Distance | None:
 
 def _difference(before: Matrix, after: Matrix) -> tuple[Values, Matrix]:
     """Return by how much the means of the columns and of their products differ, 0 where noise may do the same."""
-    linear = _clear(after.mean(axis=0) - before.mean(axis=0), [(one**2).mean(axis=0) / len(one) for one in (before, after)])
+    linear = _clear(
+        after.mean(axis=0) - before.mean(axis=0), [(one**2).mean(axis=0) / len(one) for one in (before, after)]
+    )
     moments = [one.T @ one / len(one) for one in (before, after)]
     noise = [(one**2).T @ one**2 / len(one) ** 2 for one in (before, after)]
     return linear, _clear(moments[1] - moments[0], noise)

@@ -22,9 +22,9 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 def edges(values: Values, bins: int) -> list[float]:
-    """Return quantiles of the values, the lowest and the highest among them, each once."""
+    """Return quantiles of the values, the lowest and the highest among them, each once; missing values are left out."""
     present = np.sort(values[~np.isnan(values)])
-    places = np.linspace(0, len(present) - 1, bins + 1).astype(int) if len(present) else []
+    places = np.linspace(0, len(present) - 1, bins + 1).astype(int) if len(present) else np.empty(0, dtype=int)
     return np.unique(present[places]).tolist()
 
 

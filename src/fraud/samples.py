@@ -2,16 +2,19 @@
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from fraud import classifier
 from fraud.distances import Distance, categories, ks_statistic, numbers
 from fraud.features import Matrix, Values
+from fraud.profiles import Profile, edges, profile
 from fraud.schema import Schema
 
 Key = tuple[str, str]  # The kind of a check, and the feature or what else it is about.
 EVERYTHING = ("classifier", "all features together")
 FRAUDS = ("fraud rate", "labels")
+BINS = 20  # Of a profile.
 FEWEST = 5  # Rows on each side, below which nothing is compared.
 
 
@@ -51,6 +54,19 @@ def compare(reference: Sample, current: Sample, schema: Schema) -> dict[Key, Dis
     found[EVERYTHING] = classifier.tell_apart(reference.together, current.together)
     found[FRAUDS] = counted(reference.labels, current.labels)
     return {key: distance for key, distance in found.items() if distance is not None}
+
+
+def profiles(one: Sample, schema: Schema, reference: Sample) -> dict[str, Profile]:
+    """Return the profile of each feature, in bins of which each holds as many rows of the reference."""
+    found = {}
+    for name, column in schema.features.items():
+        values, gaps = one.values[name], one.missing[name]
+        if column.type == "category":
+            found[name] = Profile([], values.astype(int).tolist(), gaps)
+        else:
+            limits = edges(reference.values[name], BINS)
+            found[name] = msgspec.structs.replace(profile(values, column, limits), missing=gaps)
+    return found
 
 
 def ranked(reference: Values, current: Values) -> Distance | None:

@@ -78,7 +78,9 @@ def _entry(one: Finding, importance: float | None) -> dict[str, Any]:
 
 def _detectable_shift(found: Sequence[Finding]) -> float | None:
     """Return the shift of a feature that is seen nine times in ten, in its standard deviations if it were normal."""
-    effects = sorted(one.detectable for one in found if one.check.kind == FEATURE and one.distance.effect == one.distance.statistic)
+    effects = sorted(
+        one.detectable for one in found if one.check.kind == FEATURE and one.distance.effect == one.distance.statistic
+    )
     if not effects:
         return None
     middle = min(effects[len(effects) // 2], 0.999)
@@ -101,8 +103,13 @@ def _sentences(found: Sequence[Finding], fired: list[Finding], rule: Rule) -> li
 def _promise(found: Sequence[Finding], rule: Rule) -> str:
     """Return what the rule promises, and what too few past weeks cannot promise."""
     pairs = max(len(one.check.past) for one in found)
-    words = f"ordinary weeks set off {rule.false_alarms_per_year:g} false alarms a year, learnt from {pairs} pairs of past weeks"
+    rate = f"{rule.false_alarms_per_year:g} a year"
+    words = f"false alarms expected of ordinary weeks: {rate}, learnt from {pairs} pairs of past weeks"
     if pairs < FEW_PAIRS:
         words += ", which are too few to hold the rule to it: bring older batches, or raise drift.history"
     shift = _detectable_shift(found)
-    return words if shift is None else f"{words}; a shift of {shift:g} standard deviations of one feature is seen nine times in ten"
+    return (
+        words
+        if shift is None
+        else f"{words}; a shift of {shift:g} standard deviations of one feature is seen nine times in ten"
+    )

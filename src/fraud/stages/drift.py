@@ -4,7 +4,9 @@ import csv
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +17,8 @@ from fraud.drift_rule import Check, Rule, judge
 from fraud.errors import run
 from fraud.features import Values, matrix
 from fraud.outputs import write_csv, write_json
-from fraud.samples import Key, Sample, compare, ranked, sample
+from fraud.profiles import Profile
+from fraud.samples import Key, Sample, compare, profiles, ranked, sample
 from fraud.schema import BATCH, Schema, load
 from fraud.tables import by_week, read_table, without_pandas
 from fraud.verdict import verdict, weekly
@@ -37,12 +40,25 @@ def checks(past: list[Distances], current: dict[str, Distances], reference_weeks
     ]
 
 
-def feature_checks(reference: pa.Table, past: Iterable[pa.Table], current: pa.Table, schema: Schema) -> list[Check]:
-    """Return the checks of features and labels; past weeks are in memory two at a time."""
-    whole = ready(reference, schema)
-    before = [compare(one, other, schema) for one, other in pairwise(ready(table, schema) for table in past)]
-    now = {week: compare(whole, ready(table, schema), schema) for week, table in by_week(current)}
-    return checks(before, now, effective_weeks(reference))
+class Weeks(NamedTuple):
+    """The checks of features and labels, and each week's profile by feature, for pictures."""
+
+    checks: list[Check]
+    profiles: dict[str, dict[str, Profile]]
+
+
+def weeks(reference: pa.Table, past: Iterable[pa.Table], current: pa.Table, schema: Schema) -> Weeks:
+    """Return what is compared in each week; past weeks are in memory two at a time."""
+    whole, drawn = ready(reference, schema), dict[str, dict[str, Profile]]()
+
+    def read(week: str, table: pa.Table) -> Sample:
+        one = ready(table, schema)
+        drawn[week] = profiles(one, schema, whole)
+        return one
+
+    before = [compare(*pair, schema) for pair in pairwise(read(table[BATCH][0].as_py(), table) for table in past)]
+    now = {week: compare(whole, read(week, table), schema) for week, table in by_week(current)}
+    return Weeks(checks(before, now, effective_weeks(reference)), {"reference": profiles(whole, schema, whole)} | drawn)
 
 
 def score_checks(scores: pa.Table) -> list[Check]:
@@ -94,17 +110,18 @@ def _labels(table: pa.Table, name: str) -> Values:
 
 def main(schema_path: str, reference_path: str, current_path: str, *others: str) -> None:
     """Compare two Parquet files, learn ordinary weeks from the folder of batches, and write the verdict."""
-    folder, scores_path, importance_path, report, plot = others
+    folder, scores_path, importance_path, report, plot, drawn = others
     rule, schema = params.load("drift", Rule), load(schema_path)
     reference, current, files = read_table(reference_path), read_table(current_path), batches.find(folder)
     past = past_weeks(list(files), current, rule.history)
-    found = feature_checks(reference, (read_table(files[name]) for name in past), current, schema)
-    findings = judge([*found, *score_checks(read_table(scores_path))], rule)
+    found = weeks(reference, (read_table(files[name]) for name in past), current, schema)
+    findings = judge([*found.checks, *score_checks(read_table(scores_path))], rule)
     with Path(importance_path).open(encoding="utf-8", newline="") as file:
         importance = {row["feature"]: float(row["importance"]) for row in csv.DictReader(file)}
     rows = {"reference": len(reference), "current": len(current)}
     write_json(report, verdict(findings, rule, importance) | {"rows": rows, "past_weeks": past})
     write_csv(plot, weekly(findings))
+    write_json(drawn, msgspec.to_builtins(found.profiles))
 
 
 if __name__ == "__main__":

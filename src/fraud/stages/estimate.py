@@ -20,7 +20,7 @@ from fraud.importance import importance
 from fraud.outputs import write_csv, write_json
 from fraud.params import Section
 from fraud.rows import read_rows
-from fraud.schema import BATCH, Schema, load
+from fraud.schema import BATCH, load
 from fraud.scoring import load as load_model
 from fraud.tables import by_week, read_table, without_pandas, write_table
 
@@ -102,7 +102,13 @@ def main(schema_path: str, model_path: str, folder: str, *others: str) -> None:
     write_csv(Path(plots) / "estimated.csv", points(found))
     test = read_rows(test_path, schema, cost)
     lost = importance(model, test.features, test.labels, section.seed)
-    write_csv(Path(plots) / "importance.csv", [{"feature": name, "importance": loss} for name, loss in sorted(lost.items(), key=lambda item: (-item[1], item[0]))])
+    write_csv(
+        Path(plots) / "importance.csv",
+        [
+            {"feature": name, "importance": loss}
+            for name, loss in sorted(lost.items(), key=lambda item: (-item[1], item[0]))
+        ],
+    )
 
 
 if __name__ == "__main__":
