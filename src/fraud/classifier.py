@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from fraud.distances import NORMAL, Distance, normal_equivalent, surprise
+from fraud.distances import Distance, normal_equivalent, surprise
 from fraud.features import Matrix, Values
 
 MOST = 20_000  # Rows of a sample that it looks at, evenly spaced.
@@ -78,10 +78,10 @@ def _ranks(values: Values) -> Values:
 
 
 def _in_size(z: float) -> float:
-    """Return what a normal variable exceeds in size as seldom as it exceeds `z`."""
-    return normal_equivalent(-math.log(NORMAL.cdf(-z))) if z < 30 else z
+    """Return what a normal variable exceeds in size as seldom as it exceeds `z`; nothing for a `z` below 0."""
+    return normal_equivalent(surprise(z) + math.log(2)) if z > 0 else 0.0
 
 
 def _one_sided(z: float) -> float:
-    """Return what a normal variable exceeds as seldom as it exceeds `z` in size."""
-    return -NORMAL.inv_cdf(math.exp(-surprise(z))) if 0 < z < 30 else z
+    """Return what a normal variable exceeds as seldom as it exceeds `z` in size, or 0."""
+    return normal_equivalent(max(0.0, surprise(z) - math.log(2)))

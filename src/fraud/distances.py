@@ -26,6 +26,7 @@ class Distance(NamedTuple):
     z: float
     size: float  # 1 / (1 / rows + 1 / rows), by which the variance of noise falls.
     needed: Callable[[float], float]  # The effect at which `z` would be so large.
+    weeks: float = 0.0  # 1 / weeks + 1 / weeks, by which the variance between weeks falls.
 
 
 def ks_statistic(reference: Values, current: Values) -> float:
@@ -60,10 +61,17 @@ def numbers(statistic: float, rows: tuple[float, float]) -> Distance:
 
 
 def categories(table: Values) -> Distance:
-    """Return the distance of two samples by their counts; those too rare for the chi-square law count as one."""
+    """Return the distance of two samples by their counts; those too rare for the chi-square law count as one.
+
+    Where they are too rare together, they count with the largest.
+    """
     rows = table.sum(axis=1)
-    rare = table.sum(axis=0) * rows.min() / rows.sum() < FEWEST
+    expected = table.sum(axis=0) * rows.min() / rows.sum()
+    rare = expected < FEWEST
     pooled = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
+    if rare.any() and expected[rare].sum() < FEWEST and not rare.all():
+        pooled[:, pooled.sum(axis=0).argmax()] += pooled[:, -1]
+        pooled = pooled[:, :-1]
     statistic, freedom = chi_square(pooled)
     effect, size = chi_square_distance(pooled), float(1 / (1 / rows).sum())
 

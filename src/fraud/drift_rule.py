@@ -16,6 +16,7 @@ from fraud.ordinary import Pair, chance, learn, limit
 from fraud.params import Section
 
 WEEKS_A_YEAR = 52
+Key = tuple[str, str]  # The kind of a check, and the feature or what else it is about.
 
 
 class Rule(Section, frozen=True):
@@ -38,7 +39,18 @@ class Check(NamedTuple):
     name: str
     past: list[Distance]
     current: dict[str, Distance]  # By the name of the week.
-    reference_weeks: float  # ... that are pooled in the reference.
+
+
+def checks(past: Sequence[dict[Key, Distance]], current: dict[str, dict[Key, Distance]]) -> list[Check]:
+    """Return what was compared in any current week, each with its distances in past and current weeks."""
+    return [
+        Check(
+            *key,
+            [found[key] for found in past if key in found],
+            {week: found[key] for week, found in current.items() if key in found},
+        )
+        for key in sorted({key for found in current.values() for key in found})
+    ]
 
 
 class Finding(NamedTuple):
@@ -59,16 +71,18 @@ class Finding(NamedTuple):
 
 def judge(checks: Sequence[Check], rule: Rule) -> list[Finding]:
     """Return a finding for each check and week."""
-    # Two single weeks stray from each other by twice the variance of one, a week from k of them by 1 + 1 / k times.
-    known = learn([[Pair(one.z, 2 * one.size) for one in check.past] for check in checks])
+    known = learn([[_pair(one) for one in check.past] for check in checks])
     share = rule.weekly_chance / max(1, len(checks))
     found = []
     for check, likely in zip(checks, known, strict=True):
         for week, distance in check.current.items():
-            scale = (1 + 1 / check.reference_weeks) * distance.size
-            threshold = max(rule.min_effect, distance.needed(limit(likely, scale, share)))
-            seldom = chance(likely, Pair(distance.z, scale))
+            seldom = chance(likely, _pair(distance))
+            threshold = max(rule.min_effect, distance.needed(limit(likely, _pair(distance).scale, share)))
             detectable = threshold + NORMAL.inv_cdf(0.9) * 0.5 / math.sqrt(distance.size)
             fired = seldom < share and distance.effect > rule.min_effect
             found.append(Finding(check, week, seldom, threshold, min(1.0, detectable), fired))
     return found
+
+
+def _pair(distance: Distance) -> Pair:
+    return Pair(distance.z, distance.weeks * distance.size)

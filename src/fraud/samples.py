@@ -1,5 +1,7 @@
-"""Rows made ready for comparison once, and everything about their features and labels that is compared."""
+"""Rows made ready for comparison once, and all that is compared: features one by one and together, labels, scores."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -7,13 +9,14 @@ import numpy as np
 
 from fraud import classifier
 from fraud.distances import Distance, categories, ks_statistic, numbers
+from fraud.drift_rule import Key
 from fraud.features import Matrix, Values
 from fraud.profiles import Profile, edges, profile
 from fraud.schema import Schema
 
-Key = tuple[str, str]  # The kind of a check, and the feature or what else it is about.
 EVERYTHING = ("classifier", "all features together")
 FRAUDS = ("fraud rate", "labels")
+SCORE, FRAUD_SCORE = ("score", "all payments"), ("score", "known frauds")
 BINS = 20  # Of a profile.
 FEWEST = 5  # Rows on each side, below which nothing is compared.
 
@@ -26,10 +29,13 @@ class Sample(NamedTuple):
     missing: dict[str, int]
     together: Matrix
     labels: Values  # How many rows are known to be legitimate, and how many fraud.
+    weeks: float = 1.0  # Of equal size, from which the rows come.
+    scores: Mapping[Key, Values] = MappingProxyType({})  # Sorted, and of rows that the model was not trained on.
+    score_weeks: float = 1.0
 
 
 def sample(features: Matrix, labels: Values, schema: Schema) -> Sample:
-    """Return the rows made ready; a label that is not known is NaN."""
+    """Return the rows of one week made ready; a label that is not known is NaN."""
     values, gaps = {}, {}
     for place, (name, column) in enumerate(schema.features.items()):
         present = features[:, place][~np.isnan(features[:, place])]
@@ -40,6 +46,11 @@ def sample(features: Matrix, labels: Values, schema: Schema) -> Sample:
             values[name] = np.sort(present)
     known = np.array([(labels == 0).sum(), (labels == 1).sum()], dtype=float)
     return Sample(len(features), values, gaps, classifier.sample(features), known)
+
+
+def sorted_scores(scores: Values, labels: Values) -> dict[Key, Values]:
+    """Return the sorted scores of all payments, and of those that are known to be fraud."""
+    return {SCORE: np.sort(scores), FRAUD_SCORE: np.sort(scores[labels == 1])}
 
 
 def compare(reference: Sample, current: Sample, schema: Schema) -> dict[Key, Distance]:
@@ -53,7 +64,14 @@ def compare(reference: Sample, current: Sample, schema: Schema) -> dict[Key, Dis
             found["missing", name] = counted(*gaps)
     found[EVERYTHING] = classifier.tell_apart(reference.together, current.together)
     found[FRAUDS] = counted(reference.labels, current.labels)
-    return {key: distance for key, distance in found.items() if distance is not None}
+    weeks = 1 / reference.weeks + 1 / current.weeks
+    scores = {key: ranked(values, current.scores[key]) for key, values in reference.scores.items() if current.scores}
+    score_weeks = 1 / reference.score_weeks + 1 / current.score_weeks
+    return _with_weeks(found, weeks) | _with_weeks(scores, score_weeks)
+
+
+def _with_weeks(found: dict[Key, Distance | None], weeks: float) -> dict[Key, Distance]:
+    return {key: distance._replace(weeks=weeks) for key, distance in found.items() if distance is not None}
 
 
 def profiles(one: Sample, schema: Schema, reference: Sample) -> dict[str, Profile]:

@@ -1,94 +1,71 @@
 """Say whether the current weeks still look like the training rows."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud import batches, params
-from fraud.distances import Distance
-from fraud.drift_rule import Check, Rule, judge
+from fraud.drift_rule import Finding, Rule, checks, judge
 from fraud.errors import run
-from fraud.features import Values, matrix
+from fraud.features import matrix
 from fraud.outputs import write_csv, write_json
 from fraud.profiles import Profile
-from fraud.samples import Key, Sample, compare, profiles, ranked, sample
+from fraud.samples import Sample, compare, profiles, sample, sorted_scores
 from fraud.schema import BATCH, Schema, load
 from fraud.tables import by_week, read_table, without_pandas
 from fraud.verdict import verdict, weekly
 
-Distances = dict[Key, Distance]
+Weeks = Iterable[tuple[str, Sample]]
 
 
-def checks(past: list[Distances], current: dict[str, Distances], reference_weeks: float) -> list[Check]:
-    """Return what is compared in a current week, each with its distances in past and current weeks."""
-    keys = dict.fromkeys(key for found in current.values() for key in found)
-    return [
-        Check(
-            *key,
-            [found[key] for found in past if key in found],
-            {week: found[key] for week, found in current.items() if key in found},
-            reference_weeks,
-        )
-        for key in keys
-    ]
+class Drift(NamedTuple):
+    """What each check found in each current week, and every week's profile by feature."""
 
-
-class Weeks(NamedTuple):
-    """The checks of features and labels, and each week's profile by feature, for pictures."""
-
-    checks: list[Check]
+    findings: list[Finding]
     profiles: dict[str, dict[str, Profile]]
 
 
-def weeks(reference: pa.Table, past: Iterable[pa.Table], current: pa.Table, schema: Schema) -> Weeks:
-    """Return what is compared in each week; past weeks are in memory two at a time."""
-    whole, drawn = ready(reference, schema), dict[str, dict[str, Profile]]()
+def drift(reference: Sample, past: Weeks, current: Weeks, schema: Schema, rule: Rule) -> Drift:  # one a part
+    """Compare each past week with the week before it and each current week with the reference; two are in memory."""
+    drawn = {"reference": profiles(reference, schema, reference)}
 
-    def read(week: str, table: pa.Table) -> Sample:
-        one = ready(table, schema)
-        drawn[week] = profiles(one, schema, whole)
-        return one
+    def seen(weeks: Weeks) -> Iterator[tuple[str, Sample]]:
+        for week, one in weeks:
+            drawn[week] = profiles(one, schema, reference)
+            yield week, one
 
-    before = [compare(*pair, schema) for pair in pairwise(read(table[BATCH][0].as_py(), table) for table in past)]
-    now = {week: compare(whole, read(week, table), schema) for week, table in by_week(current)}
-    return Weeks(checks(before, now, effective_weeks(reference)), {"reference": profiles(whole, schema, whole)} | drawn)
-
-
-def score_checks(scores: pa.Table) -> list[Check]:
-    """Return the checks of the model's score, on weeks that it was not trained on, against the test weeks."""
-    parts = {part: scores.filter(pc.equal(scores["part"], part)) for part in ("past", "test", "current")}
-    if not len(parts["test"]):
-        return []
-    unseen = [scored(table) for part in ("past", "test") for _, table in by_week(parts[part])]
-    reference = scored(parts["test"])
-    now = {week: _compare_scores(reference, scored(table)) for week, table in by_week(parts["current"])}
-    return checks([_compare_scores(*pair) for pair in pairwise(unseen)], now, effective_weeks(parts["test"]))
+    before = [compare(one, other, schema) for (_, one), (_, other) in pairwise(seen(past))]
+    now = {week: compare(reference, one, schema) for week, one in seen(current)}
+    return Drift(judge(checks(before, now), rule), drawn)
 
 
-def _compare_scores(reference: dict[Key, Values], current: dict[Key, Values]) -> Distances:
-    found = {key: ranked(values, current[key]) for key, values in reference.items()}
-    return {key: distance for key, distance in found.items() if distance is not None}
+class Scored(NamedTuple):
+    """Probabilities, with labels where they are known, of the weeks that the model was not trained on."""
 
+    table: pa.Table
 
-def scored(scores: pa.Table) -> dict[Key, Values]:
-    """Return the sorted probabilities of all payments, and of those that are known to be fraud."""
-    probability, label = scores["probability"].to_numpy(), _labels(scores, "label")
-    return {
-        ("score", "all payments"): np.sort(probability),
-        ("score", "known frauds"): np.sort(probability[label == 1]),
-    }
+    def ready(self, table: pa.Table, schema: Schema) -> Sample:
+        """Return the rows of one week made ready for comparison, with their scores where there are any."""
+        labels = table[schema.label].cast(pa.float64()).to_numpy()
+        mine = self.table.filter(pc.equal(self.table[BATCH], table[BATCH][0]))
+        scores = sorted_scores(mine["probability"].to_numpy(), labels) if len(mine) else {}
+        return sample(matrix(table, schema), labels, schema)._replace(scores=scores)
 
-
-def ready(table: pa.Table, schema: Schema) -> Sample:
-    """Return the rows of a table made ready for comparison."""
-    return sample(matrix(table, schema), _labels(table, schema.label), schema)
+    def reference(self, table: pa.Table, schema: Schema) -> Sample:
+        """Return the training rows made ready; their scores are those of the test rows, which the model did not see."""
+        test = self.table.filter(pc.equal(self.table["part"], "test"))
+        labels = table[schema.label].cast(pa.float64()).to_numpy()
+        return sample(matrix(table, schema), labels, schema)._replace(
+            weeks=effective_weeks(table),
+            scores=sorted_scores(test["probability"].to_numpy(), test["label"].to_numpy()),
+            score_weeks=effective_weeks(test),
+        )
 
 
 def effective_weeks(table: pa.Table) -> float:
@@ -104,23 +81,26 @@ def past_weeks(names: list[str], current: pa.Table, history: int) -> list[str]:
     return names[max(0, end - history) : end]
 
 
-def _labels(table: pa.Table, name: str) -> Values:
-    return table[name].cast(pa.float64()).to_numpy()
+def read_importance(path: str) -> dict[str, float]:
+    """Return how much the model leans on each feature."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return {row["feature"]: float(row["importance"]) for row in csv.DictReader(file)}
 
 
 def main(schema_path: str, reference_path: str, current_path: str, *others: str) -> None:
     """Compare two Parquet files, learn ordinary weeks from the folder of batches, and write the verdict."""
     folder, scores_path, importance_path, report, plot, drawn = others
-    rule, schema = params.load("drift", Rule), load(schema_path)
+    rule, schema, scored = params.load("drift", Rule), load(schema_path), Scored(read_table(scores_path))
     reference, current, files = read_table(reference_path), read_table(current_path), batches.find(folder)
     past = past_weeks(list(files), current, rule.history)
-    found = weeks(reference, (read_table(files[name]) for name in past), current, schema)
-    findings = judge([*found.checks, *score_checks(read_table(scores_path))], rule)
-    with Path(importance_path).open(encoding="utf-8", newline="") as file:
-        importance = {row["feature"]: float(row["importance"]) for row in csv.DictReader(file)}
+    before = ((name, scored.ready(read_table(files[name]), schema)) for name in past)
+    now = ((name, scored.ready(table, schema)) for name, table in by_week(current))
+    found = drift(scored.reference(reference, schema), before, now, schema, rule)
     rows = {"reference": len(reference), "current": len(current)}
-    write_json(report, verdict(findings, rule, importance) | {"rows": rows, "past_weeks": past})
-    write_csv(plot, weekly(findings))
+    write_json(
+        report, verdict(found.findings, rule, read_importance(importance_path)) | {"rows": rows, "past_weeks": past}
+    )
+    write_csv(plot, weekly(found.findings))
     write_json(drawn, msgspec.to_builtins(found.profiles))
 
 

@@ -1,0 +1,96 @@
+"""Distances: exactly scipy's statistics, and surprises that can be turned back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from fraud.distances import (
+    categories,
+    chi_square,
+    chi_square_distance,
+    chi_square_surprise,
+    ks_statistic,
+    ks_surprise,
+    normal_equivalent,
+    numbers,
+    surprise,
+)
+
+FEW = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 7.0]) | st.floats(-9, 9), min_size=1, max_size=40)
+CODES = st.lists(st.integers(0, 5), min_size=1, max_size=60)
+
+
+def counts(*samples: list[int]) -> np.ndarray:
+    return np.array([np.bincount(sample, minlength=6) for sample in samples], dtype=float)
+
+
+@given(FEW, FEW)
+def test_the_distance_of_numbers_is_exactly_that_of_scipy(reference: list[float], current: list[float]) -> None:
+    with np.errstate(all="ignore"):  # Its p-value of two single rows divides by zero.
+        expected = stats.ks_2samp(reference, current, method="asymp").statistic
+    assert ks_statistic(np.sort(reference), np.sort(current)) == expected
+
+
+@given(CODES, CODES)
+def test_the_statistic_of_categories_is_that_of_scipy(reference: list[int], current: list[int]) -> None:
+    table = counts(reference, current)
+    expected = stats.chi2_contingency(table[:, table.any(axis=0)], correction=False)
+    statistic, freedom = chi_square(table)
+    assert statistic == pytest.approx(expected.statistic, rel=1e-12, abs=1e-12)
+    assert freedom == expected.dof
+
+
+@given(CODES, CODES)
+def test_the_effect_of_categories_lies_between_0_and_1_whatever_the_numbers_of_rows(
+    one: list[int], two: list[int]
+) -> None:
+    table = counts(one, two)
+    effect = chi_square_distance(table)
+    assert 0 <= effect <= 1
+    assert effect == pytest.approx(chi_square_distance(table * np.array([[1], [1000]])))
+    assert chi_square_distance(np.eye(2) * [[60_000], [10]]) == 1
+
+
+@pytest.mark.parametrize("value", [0.5, 1.0, 1.5, 3.0, 5.0])
+def test_the_surprise_of_the_distance_of_numbers_is_that_of_kolmogorovs_law(value: float) -> None:
+    assert ks_surprise(value) == pytest.approx(-np.log(special.kolmogorov(value)), rel=1e-6)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 8, 41])
+@pytest.mark.parametrize("statistic", [0.1, 3.0, 50.0, 900.0])
+def test_the_surprise_of_categories_is_that_of_the_chi_square_law(freedom: int, statistic: float) -> None:
+    expected = -stats.chi2.logsf(statistic, freedom)
+    assert chi_square_surprise(statistic, freedom) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+@given(st.floats(0.01, 200))
+def test_a_surprise_turned_into_a_normal_variable_and_back_is_the_same(z: float) -> None:
+    assert normal_equivalent(surprise(z)) == pytest.approx(z, rel=1e-4)
+
+
+@given(st.floats(0.02, 1), st.integers(20, 100_000), st.integers(20, 100_000))
+def test_the_effect_that_is_needed_for_the_z_of_a_distance_is_its_own(statistic: float, one: int, two: int) -> None:
+    distance = numbers(statistic, (one, two))
+    if distance.z > 0.01:
+        assert distance.needed(distance.z) == pytest.approx(statistic, rel=1e-3)
+
+
+@given(st.lists(st.integers(20, 400), min_size=3, max_size=3), st.lists(st.integers(20, 400), min_size=3, max_size=3))
+def test_the_same_holds_for_categories(one: list[int], two: list[int]) -> None:
+    distance = categories(np.array([one, two], dtype=float))
+    if distance.z > 0.01:
+        assert distance.needed(distance.z) == pytest.approx(distance.effect, rel=1e-3)
+    assert distance.needed(distance.z + 1) > distance.effect
+
+
+def test_rare_categories_count_as_one_so_that_chance_alone_does_not_surprise() -> None:
+    rng = np.random.default_rng(7)
+    shares = [0.99995, 4e-5, 1e-5]
+    found = [categories(np.array([rng.multinomial(n, shares) for n in (60_000, 2_000)], float)).z for _ in range(300)]
+    assert np.mean(np.array(found) > 2) < 0.08
+
+
+def test_categories_that_are_all_the_same_do_not_surprise() -> None:
+    assert categories(np.array([[50.0, 0], [70.0, 0]])).z == 0
