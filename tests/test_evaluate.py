@@ -173,6 +173,9 @@ def test_curves_are_short_begin_and_end_right_and_agree_with_the_metrics() -> No
     assert points["roc"][-1] == {"false_positive_rate": 1.0, "true_positive_rate": 1.0}
     assert points["precision_recall"][-1]["recall"] == 1.0
     assert sum(point["rows"] for point in points["reliability"]) == 20_000
+    before = curves(rows._replace(raw=rows.probability / 2))["reliability_before"]
+    assert sum(point["rows"] for point in before) == 20_000
+    assert max(point["predicted"] for point in before) <= 0.5
     cells = Counter((point["actual"], point["predicted"]) for point in points["confusion"])
     assert cells["fraud", "fraud"] / (cells["fraud", "fraud"] + cells["fraud", "legitimate"]) == values(rows)["recall"]
 

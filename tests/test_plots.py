@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -48,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write_test_reports(folder: Path, fraud_share: float = 0.1, threshold: float = 0.3) -> None:
+def write_test_reports(folder: Path, fraud_share: float = 0.3, threshold: float = 0.3) -> None:
     rng = np.random.default_rng(7)
     fraud = (np.arange(100) < 100 * fraud_share).astype(np.int64)
     probability = np.clip(np.round(rng.beta(1, 12, 100) + 0.6 * fraud * rng.random(100), 2), 0, 0.99)
@@ -192,6 +193,28 @@ def test_matrix_shows_each_count_and_its_share_of_the_row(folder: Path) -> None:
     shares = ["75.0\N{NO-BREAK SPACE}%", "25.0\N{NO-BREAK SPACE}%", "0\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"]
     cells = [word for pair in zip("3102", (f"{share} of the row" for share in shares), strict=True) for word in pair]
     assert words[:8] == cells
+
+
+def test_reliability_shows_the_scores_before_calibration_beside_the_probabilities(folder: Path) -> None:
+    shown = [node.get("class") for node in drawings(folder)[2].iter("circle")]
+    for kind, name in (("bin", "reliability"), ("before", "reliability_before")):
+        points = (folder / f"plots/{name}.csv").read_text().splitlines()[1:]
+        assert shown.count(kind) == len(points) + 1  # One stands beside the word for its kind.
+
+
+def test_page_names_the_worst_slice_and_shows_each_with_its_interval(folder: Path) -> None:
+    report, content = json.loads((folder / "slices.json").read_text()), page(read(folder))
+    assert f"<p>T{escape(report['sentence'][1:])}.</p>" in content
+    row = re.search(r"<tr><th scope=row>shop web</th>.*?</tr>", content)
+    assert row
+    assert row[0].count("<small>") == 4
+    assert "shop &lt;b&gt;" in content
+    assert "<small>euros per 1,000 payments, against no model</small>" in content
+
+
+def test_slice_with_few_frauds_says_so_in_place_of_its_metrics(folder: Path) -> None:
+    write_test_reports(folder, fraud_share=0.02)
+    assert "<td>1</td><td colspan=4>fewer than 10 frauds, which say too little</td>" in page(read(folder))
 
 
 def test_cost_without_a_model_is_what_all_frauds_lose(folder: Path) -> None:

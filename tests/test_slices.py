@@ -107,7 +107,7 @@ def test_few_frauds_leave_the_metrics_of_a_slice_empty_with_the_reason(tmp_path:
     report = found(2000, 2000, frauds=9)
     assert report["sentence"] == "no slice holds the 10 frauds that a comparison takes"
     for one in report["slices"]:
-        assert one["reason"] == "9 frauds; fewer than 10 say too little"
+        assert one["reason"] == "fewer than 10 frauds, which say too little"
         assert [one[name] for name in METRICS] == [None] * 4
     write_json(tmp_path / "slices.json", report)
     assert "NaN" not in (tmp_path / "slices.json").read_text()

@@ -109,7 +109,7 @@ def _measured(rows: Scored, cut: Cut, place: int, draw: tuple[int, int]) -> Meas
     found = {"by": cut.by, "slice": name, "rows": len(part.fraud), "frauds": frauds}
     if frauds < LEAST:
         empty = {key: None for name in METRICS for key in (name, f"{name}_interval")}
-        return Measured(found | empty | {"reason": f"{frauds} frauds; fewer than {LEAST} say too little"}, np.empty(0))
+        return Measured(found | empty | {"reason": f"fewer than {LEAST} frauds, which say too little"}, np.empty(0))
     values, drawn = _measure(part, np.ones((1, len(part.fraud)))), bootstrap(part, *draw, _measure)
     for name in METRICS:
         found |= {name: rounded(values[name][0]), f"{name}_interval": interval(drawn[name])}

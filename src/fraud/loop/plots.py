@@ -91,15 +91,7 @@ def _interval(metrics: dict[str, Any], name: str, unit: str) -> str:
 
 def slices(report: dict[str, Any]) -> str:
     """Return which slice is worst, and each slice in a row; one with few frauds says so."""
-    sentence, rows = report["sentence"], ""
-    for one in report["slices"]:
-        name = f"{one['by']} {one['slice']}"
-        cells = [f"{one['rows']:,}", f"{one['frauds']:,}"]
-        if one["average_precision"] is None:
-            cells += [escape(one["reason"]), *[""] * (len(SLICED) - 1)]
-        else:
-            cells += [f"{number(one[key], unit)}<small>{_interval(one, key, unit)}</small>" for key, _, unit in SLICED]
-        rows += f"<tr><th scope=row>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
+    sentence, rows = report["sentence"], "".join(map(_slice, report["slices"]))
     names = ["Slice", "Payments", "Frauds", *(title.format(currency=report["currency"]) for _, title, _ in SLICED)]
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in names)
     return (
@@ -107,6 +99,17 @@ def slices(report: dict[str, Any]) -> str:
         f"<p>{escape(sentence[:1].upper() + sentence[1:])}.</p>\n"
         f"<table class=slices>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</section>\n"
     )
+
+
+def _slice(one: dict[str, Any]) -> str:
+    if one["average_precision"] is None:
+        cells = f"<td colspan={len(SLICED)}>{escape(one['reason'])}</td>"
+    else:
+        cells = "".join(
+            f"<td>{number(one[key], unit)}<small>{_interval(one, key, unit)}</small></td>" for key, _, unit in SLICED
+        )
+    name = escape(f"{one['by']} {one['slice']}")
+    return f"<tr><th scope=row>{name}</th><td>{one['rows']:,}</td><td>{one['frauds']:,}</td>{cells}</tr>\n"
 
 
 def _part(part: dict[str, Any]) -> str:
