@@ -1,15 +1,16 @@
 # The only door: what CI does is a target here. `make` alone lists the targets.
 SHELL := /bin/bash
 PYTHON ?= python3
+BASE ?= main
 BIN := .venv/bin
 READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots exp data remote push pull twice bench lock clean
+.PHONY: help setup repro test check metrics plots exp data remote push pull gate twice bench bench-gate lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv from the lock files (every other target does so too)
 
@@ -47,11 +48,17 @@ push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last l
 pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing here before all has come
 	@$(RUN) fraud.loop.transfer pull
 
+gate: $(READY) ## compare models/model.onnx with the one that BASE=main pins; fail when it is worse
+	@$(RUN) fraud.loop.gate "$(BASE)"
+
 twice: $(READY) ## rebuild everything with other threads and another CPU path; fail when a byte of dvc.lock differs
 	@$(RUN) fraud.loop.twice
 
 bench: $(READY) ## time the graph against DVC's own floor and a bare pandas.read_csv
 	@$(RUN) fraud.loop.bench
+
+bench-gate: $(READY) ## count how often the gate rejects simulated candidates that are as good, and that are worse
+	@$(RUN) fraud.loop.bench_gate
 
 lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh
