@@ -146,6 +146,10 @@ def test_a_candidate_that_never_raises_an_alert_has_no_precision_and_is_worse_in
     assert line.endswith("| - | - | - to - | 0.01 | cannot tell with 100 frauds |")
 
 
+def test_samples_in_which_a_metric_is_not_defined_are_left_out_of_its_interval() -> None:
+    assert interval(np.array([np.nan, 1, 2, 3, np.nan]), 0.5) == (1.5, 2.5)
+
+
 SAME = Finding(0.8, 0.8, 0, 0, "no different")
 
 
