@@ -35,7 +35,7 @@ class Champion(NamedTuple):
 
 def find(name: str) -> Champion:
     """Return what git knows of the champion on commit `name`."""
-    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    commit = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     if not commit:
         raise NotComparable(f"BASE={name}: git knows no such commit; `git fetch`, or name one, like BASE=origin/main")
     commit = commit.strip()
