@@ -1,12 +1,13 @@
 # The only door: what CI does is a target here. `make` alone lists the targets.
 SHELL := /bin/bash
 PYTHON ?= python3
+BASE ?= main
 BIN := .venv/bin
 READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots exp data remote push pull twice bench bench-calibration lock clean
+.PHONY: help setup repro test check metrics plots exp data remote push pull gate twice bench bench-calibration bench-gate bench-drift lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -47,6 +48,9 @@ push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last l
 pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing here before all has come
 	@$(RUN) fraud.loop.transfer pull
 
+gate: $(READY) ## compare models/model.onnx with the one that BASE=main pins; fail when it is worse
+	@$(RUN) fraud.loop.gate "$(BASE)"
+
 twice: $(READY) ## rebuild everything with other threads and another CPU path; fail when a byte of dvc.lock differs
 	@$(RUN) fraud.loop.twice
 
@@ -55,6 +59,9 @@ bench: $(READY) ## time the graph against DVC's own floor and a bare pandas.read
 
 bench-calibration: $(READY) ## train with each sampler and say how far to trust the probabilities on the test rows
 	@$(RUN) fraud.loop.bench_calibration
+
+bench-gate: $(READY) ## count how often the gate rejects simulated candidates that are as good, and that are worse
+	@$(RUN) fraud.loop.bench_gate
 
 lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh

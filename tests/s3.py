@@ -130,9 +130,9 @@ class Copy(Repository):
         """Write files and commit what `dvc add week model.onnx` would make of them, without the time that it takes."""
         self.write(files)
         weeks = sorted((self.path / "week").iterdir())
-        listed = [{"md5": self._keep(path.read_bytes()), "relpath": path.name} for path in weeks]
-        manifest = self._keep(json.dumps(listed).encode(), ".dir")
-        model = self._keep((self.path / "model.onnx").read_bytes())
+        listed = [{"md5": self.keep(path.read_bytes()), "relpath": path.name} for path in weeks]
+        manifest = self.keep(json.dumps(listed).encode(), ".dir")
+        model = self.keep((self.path / "model.onnx").read_bytes())
         self.write(
             {
                 "week.dvc": f"outs:\n- md5: {manifest}\n  nfiles: {len(listed)}\n  hash: md5\n  path: week\n",
@@ -142,7 +142,8 @@ class Copy(Repository):
         )
         self.commit()
 
-    def _keep(self, content: bytes, ending: str = "") -> str:
+    def keep(self, content: bytes, ending: str = "") -> str:
+        """Put bytes into the cache, and return their md5."""
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest() + ending
         path = self.path / f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}"
         path.parent.mkdir(parents=True, exist_ok=True)

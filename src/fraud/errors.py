@@ -18,6 +18,8 @@ OS_REMEDIES = {
 class Problem(Exception):
     """A message for the person at the command line; it needs no traceback."""
 
+    code = 1  # With which the process ends.
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a "did you mean" for the known name that looks most like `name`, or nothing."""
@@ -33,12 +35,13 @@ def os_sentence(error: OSError) -> str:
 
 
 def run(main: Callable[..., None]) -> None:
-    """Call `main` with the command line and end the process; a problem is one line on stderr and exit code 1."""
+    """Call `main` with the command line and end the process; a problem is one line on stderr and its exit code."""
     try:
         main(*sys.argv[1:])
         sys.stdout.flush()
     except Problem as problem:
-        sys.exit(str(problem))
+        print(problem, file=sys.stderr)
+        sys.exit(problem.code)
     except KeyboardInterrupt:
         sys.exit("stopped; what was finished is kept, so run it again to go on")
     except MemoryError:

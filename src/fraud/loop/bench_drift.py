@@ -66,7 +66,9 @@ def alarms(trial: Trial, rule: Rule) -> dict[str, bool]:
 def _plain(reference: list[Week], current: Week) -> dict[str, bool]:
     """Return what the usual rules say of the columns of numbers."""
     before = np.concatenate([week.features[:, :-1] for week in reference])
-    pairs = [tuple(np.sort(side[~np.isnan(side)]) for side in pair) for pair in zip(before.T, current.features[:, :-1].T)]
+    pairs = [
+        tuple(np.sort(side[~np.isnan(side)]) for side in pair) for pair in zip(before.T, current.features[:, :-1].T)
+    ]
     chances = [stats.kstwobign.sf(ks_statistic(*pair) * math.sqrt(_size(pair))) for pair in pairs]
     answers = min(chances) < 0.05, min(chances) < 0.05 / len(pairs), max(_psi(*pair) for pair in pairs) > 0.2
     return dict(zip(OTHERS, map(bool, answers), strict=True))
@@ -79,5 +81,8 @@ def _size(pair: tuple[Values, ...]) -> float:
 def _psi(reference: Values, current: Values) -> float:
     """Return the population stability index over tenths of the reference."""
     limits = np.quantile(reference, np.linspace(0.1, 0.9, 9))
-    p, q = (np.clip(np.diff(np.searchsorted(side, limits), prepend=0, append=len(side)) / len(side), 1e-4, None) for side in (reference, current))
+    p, q = (
+        np.clip(np.diff(np.searchsorted(side, limits), prepend=0, append=len(side)) / len(side), 1e-4, None)
+        for side in (reference, current)
+    )
     return float(((p - q) * np.log(p / q)).sum())
