@@ -15,3 +15,4 @@ lock setup
 lock serve
 lock pipeline -c requirements/serve.txt
 lock dev -c requirements/pipeline.txt
+lock evidently

@@ -1,26 +1,14 @@
 """The contract that a model file carries: what it takes, how it decides, and where it comes from."""
 
 import msgspec
-import numpy as np
 
 from fraud.calibration import Calibration
 from fraud.features import Matrix
+from fraud.profiles import Profile, edges, profile
 from fraud.schema import Schema
 
 KEY = "contract"  # Its name in the metadata of the ONNX file.
-QUANTILES = 20
-
-
-class Profile(msgspec.Struct, frozen=True):
-    """How one feature was distributed in training.
-
-    Numbers: `counts[i]` rows lie above `edges[i]` and up to `edges[i + 1]`, the first edge included.
-    Categories: `counts` goes by the schema's list, and there are no edges.
-    """
-
-    edges: list[float]
-    counts: list[int]
-    missing: int
+BINS = 20  # Of a profile; each holds as many training rows.
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -36,27 +24,10 @@ class Contract(msgspec.Struct, frozen=True):
     training_md5: str
     training_rows: int
     training_frauds: int
-    profile: dict[str, Profile]
+    profile: dict[str, Profile]  # Of the training rows, by feature.
 
 
-def profile(features: Matrix, schema: Schema) -> dict[str, Profile]:
+def profiles(features: Matrix, schema: Schema) -> dict[str, Profile]:
     """Return the distribution of each feature in a few numbers."""
-    found = {}
-    for place, (name, column) in enumerate(schema.features.items()):
-        values = features[:, place]
-        present = values[~np.isnan(values)]
-        if column.type == "category":
-            counts = np.bincount(present.astype(int), minlength=len(column.categories))
-            found[name] = Profile([], counts.tolist(), len(values) - len(present))
-        else:
-            found[name] = Profile(*_quantiles(present), len(values) - len(present))
-    return found
-
-
-def _quantiles(values: Matrix) -> tuple[list[float], list[int]]:
-    if not len(values):
-        return [], []
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, QUANTILES + 1), method="lower"))
-    places = np.maximum(np.searchsorted(edges, values, side="left"), 1)  # The lowest value belongs to the first bin.
-    counts = np.bincount(places, minlength=len(edges))[1:].tolist() if len(edges) > 1 else [len(values)]
-    return edges.tolist(), counts
+    columns = zip(schema.features.items(), features.T, strict=True)
+    return {name: profile(values, column, edges(values, BINS)) for (name, column), values in columns}

@@ -42,15 +42,17 @@ class Check(NamedTuple):
 
 
 def checks(past: Sequence[dict[Key, Distance]], current: dict[str, dict[Key, Distance]]) -> list[Check]:
-    """Return what was compared in any current week, each with its distances in past and current weeks."""
-    return [
-        Check(
-            *key,
-            [found[key] for found in past if key in found],
-            {week: found[key] for week, found in current.items() if key in found},
-        )
-        for key in sorted({key for found in current.values() for key in found})
-    ]
+    """Return what was compared in any current week, with its distances in past and current weeks.
+
+    What never differed at all, such as the missing values of a column that has none, is no check.
+    """
+    found = []
+    for key in sorted({key for found in current.values() for key in found}):
+        before = [distances[key] for distances in past if key in distances]
+        now = {week: distances[key] for week, distances in current.items() if key in distances}
+        if any(distance.effect for distance in (*before, *now.values())):
+            found.append(Check(*key, before, now))
+    return found
 
 
 class Finding(NamedTuple):
@@ -71,8 +73,10 @@ class Finding(NamedTuple):
 
 def judge(checks: Sequence[Check], rule: Rule) -> list[Finding]:
     """Return a finding for each check and week."""
+    if not checks:
+        return []
     known = learn([[_pair(one) for one in check.past] for check in checks])
-    share = rule.weekly_chance / max(1, len(checks))
+    share = rule.weekly_chance / len(checks)
     found = []
     for check, likely in zip(checks, known, strict=True):
         for week, distance in check.current.items():

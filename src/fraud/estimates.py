@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fraud.cost import Cost
 from fraud.features import Values
-from fraud.metrics import measure, rounded, scored
+from fraud.metrics import Scored, decisions, ranking, rounded, scored
 
 METRICS = ("average_precision", "precision", "recall", "alerts_per_1000", "saved_per_1000")
 CHUNK = 20  # Samples in memory at a time.
@@ -49,7 +49,7 @@ def expected(payments: Payments, cost: Cost, draws: Draws) -> dict[str, list[flo
 def realised(payments: Payments, labels: NDArray[np.int64], cost: Cost) -> dict[str, float | None]:
     """Return each metric as the labels have it."""
     rows = scored(payments.probability, labels, payments.at_stake * labels, payments.threshold, cost)
-    values = measure(rows, np.ones((1, len(labels))))
+    values = _measure(rows, np.ones((1, len(labels))))
     return {name: rounded(values[name][0]) for name in METRICS}
 
 
@@ -59,7 +59,12 @@ def _measured(payments: Payments, cost: Cost, weights: Values) -> dict[str, Valu
     twice, fraud = np.tile(payments.probability, 2), np.repeat([1, 0], rows)
     lost = np.concatenate([payments.at_stake, np.zeros(rows)])
     order = np.argsort(-twice, kind="stable")
-    return measure(scored(twice, fraud, lost, payments.threshold, cost), weights[:, order])
+    return _measure(scored(twice, fraud, lost, payments.threshold, cost), weights[:, order])
+
+
+def _measure(rows: Scored, weights: Values) -> dict[str, Values]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ranking(rows, weights) | decisions(rows, weights)
 
 
 def _drawn(rng: np.random.Generator, payments: Payments, frauds: int) -> Values:

@@ -70,7 +70,7 @@ def load() -> tuple[Gate, dict[str, Limit]]:
     if not section.metrics:
         raise Problem(f"{where}: metrics: found none, expected one at least, like average_precision")
     one = np.ones(1)
-    known = list(values(ranked(one, Rows(np.ones((1, 1)), np.ones(1, int), one), 1, Cost(0, 0, 0)), one))
+    known = list(values(ranked(one, Rows(np.ones((1, 1)), np.ones(1, int), one), 1, Cost(0, 0, 0, 1, "-")), one))
     for name in section.metrics:
         if name not in known:
             remedy = nearest(str(name), known) or f"; expected {', '.join(known)}"

@@ -59,9 +59,8 @@ def compare(reference: Sample, current: Sample, schema: Schema) -> dict[Key, Dis
     for name, column in schema.features.items():
         sides = reference.values[name], current.values[name]
         found["values", name] = counted(*sides) if column.type == "category" else ranked(*sides)
-        if column.missing or reference.missing[name] or current.missing[name]:
-            gaps = [np.array([one.rows - one.missing[name], one.missing[name]], float) for one in (reference, current)]
-            found["missing", name] = counted(*gaps)
+        gaps = [np.array([one.rows - one.missing[name], one.missing[name]], float) for one in (reference, current)]
+        found["missing", name] = counted(*gaps)
     found[EVERYTHING] = classifier.tell_apart(reference.together, current.together)
     found[FRAUDS] = counted(reference.labels, current.labels)
     weeks = 1 / reference.weeks + 1 / current.weeks

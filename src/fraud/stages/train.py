@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fraud import params
 from fraud.calibration import Calibration, calibrate
-from fraud.contract import Contract, profile
+from fraud.contract import Contract, profiles
 from fraud.cost import Cost, cheapest_threshold
 from fraud.errors import Problem, run
 from fraud.estimator import Params, estimator
@@ -106,7 +106,7 @@ def contract(trained: Trained, rows: Rows, schema: Schema, params: Params, md5: 
         training_md5=md5,
         training_rows=len(rows.labels),
         training_frauds=int(rows.labels.sum()),
-        profile=profile(rows.features, schema),
+        profile=profiles(rows.features, schema),
     )
 
 

@@ -1,0 +1,115 @@
+"""Estimate: what calibrated scores promise, what came of it, and which features the model leans on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn import metrics as sk
+
+from examples import COST, NUMBERS, labelled, params
+from fraud.estimates import METRICS, Draws, Payments, expected, realised
+from fraud.importance import _average_precision, importance
+from fraud.rows import Rows
+from fraud.stages.estimate import estimate, past_weeks, points, sentence
+from fraud.tables import write_table
+from test_train import fitted
+
+DRAWS = Draws(samples=100, seed=7, frauds=500)
+
+
+def payments(rows: int = 4000, seed: int = 7) -> Payments:
+    rng = np.random.default_rng(seed)
+    return Payments(rng.beta(0.05, 1.0, rows).clip(1e-9, 1 - 1e-9), rng.lognormal(4, 1, rows).round(2), 0.2)
+
+
+def drawn(found: Payments, seed: int) -> np.ndarray:
+    return (np.random.default_rng(seed).random(len(found.probability)) < found.probability).astype(np.int64)
+
+
+def test_what_is_promised_is_what_comes_on_average_where_probabilities_are_right() -> None:
+    found = payments()
+    promised = expected(found, COST, DRAWS)
+    came = [realised(found, drawn(found, seed), COST) for seed in range(200)]
+    for name in METRICS:
+        mean = np.mean([one[name] for one in came])
+        assert promised[name][0] == pytest.approx(mean, rel=0.03), name
+
+
+def test_the_band_holds_what_comes_nineteen_times_in_twenty() -> None:
+    hits = []
+    for seed in range(60):
+        found = payments(seed=seed)
+        promised, came = expected(found, COST, Draws(60, 7, 500)), realised(found, drawn(found, seed), COST)
+        _, low, high = promised["recall"]
+        hits.append(low <= came["recall"] <= high)
+    assert np.mean(hits) > 0.85
+
+
+def test_fewer_frauds_behind_the_calibration_widen_the_band() -> None:
+    few, many = (expected(payments(), COST, Draws(100, 7, frauds))["precision"] for frauds in (5, 5000))
+    assert few[2] - few[1] > 1.5 * (many[2] - many[1])
+
+
+def test_the_same_seed_gives_the_same_band() -> None:
+    assert expected(payments(), COST, DRAWS) == expected(payments(), COST, DRAWS)
+    assert expected(payments(), COST, DRAWS) != expected(payments(), COST, DRAWS._replace(seed=8))
+
+
+def test_weeks_without_labels_are_estimated_and_have_no_realised_values() -> None:
+    found = payments(500)
+    report = estimate(found, np.full(500, np.nan), COST, DRAWS)
+    assert (report["rows"], report["labelled"], report["frauds"]) == (500, 0, 0)
+    assert report["realised"] == dict.fromkeys(METRICS)
+    assert report["estimated"]["recall"][0] is not None
+    assert "labels known" not in sentence([{"week": "w1", **report}])
+
+
+def test_only_known_labels_count_for_what_was_realised() -> None:
+    found, labels = payments(500), np.zeros(500)
+    labels[0], labels[1:250] = 1, np.nan
+    report = estimate(found, labels, COST, DRAWS)
+    assert (report["labelled"], report["frauds"]) == (251, 1)
+    assert report["realised"]["recall"] in (0.0, 1.0)
+    assert "the 251 labels known so far give" in sentence([{"week": "w1", **report}])
+    assert [row["metric"] for row in points([{"week": "w1", **report}])] == list(METRICS)
+
+
+def test_a_week_without_fraud_leaves_what_is_not_defined_empty() -> None:
+    found = Payments(np.full(50, 0.01), np.ones(50), 0.5)
+    came = realised(found, np.zeros(50, dtype=np.int64), COST)
+    assert (came["recall"], came["precision"], came["alerts_per_1000"]) == (None, None, 0.0)
+    assert "NaN" not in json.dumps(expected(found, COST, DRAWS))
+
+
+def test_history_is_read_from_before_the_training_weeks_only(tmp_path: Path) -> None:
+    for week in range(1, 7):
+        write_table(tmp_path / f"w{week}.parquet", pa.table({"batch": [f"w{week}"]}))
+    report = tmp_path / "split.json"
+    report.write_text(json.dumps({"train": {"batches": ["w4", "w5"]}}))
+    (tmp_path / "weeks").mkdir()
+    for path in tmp_path.glob("w?.parquet"):
+        path.rename(tmp_path / "weeks" / path.name)
+    tables = past_weeks(str(tmp_path / "weeks"), str(report), 2)
+    assert [table["batch"][0].as_py() for table in tables] == ["w2", "w3"]
+
+
+def noisy(rows: Rows, seed: int) -> Rows:
+    noise = np.random.default_rng(seed + 10).normal(size=len(rows.labels))
+    return rows._replace(features=np.column_stack([noise, rows.features[:, 1]]))
+
+
+def test_a_feature_that_tells_fraud_matters_and_noise_does_not() -> None:
+    learnt, fresh = (noisy(labelled(NUMBERS, rows=1000, seed=seed), seed) for seed in (1, 2))
+    _, model = fitted(learnt, NUMBERS, params(trees=20))
+    found = importance(model, fresh.features, fresh.labels, 7)
+    assert found["amount"] > 0.05
+    assert found["speed"] < found["amount"] / 3
+    assert importance(model, fresh.features, 0 * fresh.labels, 7) == {"speed": 0.0, "amount": 0.0}
+
+
+def test_average_precision_is_that_of_scikit_learn_ties_included() -> None:
+    rng = np.random.default_rng(7)
+    scores, truth = rng.integers(0, 9, 300) / 9, rng.integers(0, 2, 300)
+    assert _average_precision(scores, truth) == pytest.approx(sk.average_precision_score(truth, scores))
