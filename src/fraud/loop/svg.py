@@ -79,6 +79,11 @@ def text(place: tuple[float, float], words: str, kind: str) -> str:
     return f'<text class="{kind}" x="{place[0]:.1f}" y="{place[1]:.1f}">{escape(words)}</text>'
 
 
+def short(name: str, letters: int) -> str:
+    """Return a name, or its start and three dots where it has more letters."""
+    return name if len(name) <= letters else name[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def bar(corner: tuple[float, float], size: tuple[float, float], kind: str, opacity: float = 1) -> str:
     """Return a rectangle from its upper left corner."""
     area = f'x="{corner[0]:.1f}" y="{corner[1]:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}"'
