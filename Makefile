@@ -6,7 +6,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots exp data remote push pull twice bench bench-calibration lock clean
+.PHONY: help setup repro test check metrics plots drift-report exp data remote push pull twice bench bench-calibration lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ metrics: $(READY) ## show the metrics with their intervals, beside those of HEAD
 
 plots: $(READY) ## draw the plots into reports/plots.html, which opens offline
 	@$(RUN) fraud.loop.plots reports
+
+drift-report: $(READY) ## draw what drifted, week by week, into reports/drift.html, which opens offline
+	@$(RUN) fraud.loop.drift_page reports data/drift/profiles.json data/schemas
 
 exp: $(READY) ## compare the experiments of `dvc exp run` in a narrow table
 	@$(RUN) fraud.loop.experiments

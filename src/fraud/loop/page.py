@@ -37,6 +37,7 @@ text { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width:
 path { fill: none; } .grid { stroke: var(--grid); } .curve { stroke: var(--blue); stroke-width: 2.2; }
 .guide { stroke: var(--soft); stroke-width: 1.3; stroke-dasharray: 5 4; }
 .limit { stroke: var(--ink); stroke-width: 2; }
+.chosen { fill: var(--orange); stroke: var(--card); stroke-width: 2; }
 .calmly { fill: var(--blue); } .alarming { fill: var(--orange); } .track { fill: var(--grid); }
 section p { margin: 6px 0 12px; color: var(--soft); } section { overflow-x: auto; }
 """
@@ -81,6 +82,11 @@ def number(value: float | None, unit: str = "") -> str:
 def percent(share: float | None) -> str:
     """Return a share in per cent."""
     return number(share, "%")
+
+
+def chance(value: float) -> str:
+    """Return a chance in per cent, or that it is too small to tell from others."""
+    return percent(value) if value >= 1e-4 else "under\N{NO-BREAK SPACE}0.01\N{NO-BREAK SPACE}%"
 
 
 def write(target: Path, content: str) -> None:

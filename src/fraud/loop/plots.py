@@ -33,8 +33,7 @@ SLICED = (
     ("precision", "Precision", "%"),
     ("saved_per_1000", "Saved, {currency} per 1,000", ""),
 )
-STYLE = """.chosen { fill: var(--orange); stroke: var(--card); stroke-width: 2; }
-.slices small { display: block; margin: 0; } .slices td:first-of-type { font-weight: 400; }
+STYLE = """.slices small { display: block; margin: 0; } .slices td:first-of-type { font-weight: 400; }
 .before { fill: none; stroke: var(--orange); stroke-width: 1.8; }
 .bin { fill: var(--blue); fill-opacity: .75; stroke: var(--card); }
 """

@@ -90,10 +90,12 @@ def bar(corner: tuple[float, float], size: tuple[float, float], kind: str, opaci
     return f'<rect class="{kind}" {area} rx="3" fill-opacity="{opacity:.3f}"/>'
 
 
-def figure(title: str, caption: str, drawing: str) -> str:
+def figure(title: str, caption: str, drawing: str, height: float = HEIGHT) -> str:
     """Return a drawing with its title, which is also its name for a screen reader, and how to read it."""
     name = escape(title)
-    picture = f'<svg role="img" aria-label="{name}" viewBox="0 0 {WIDTH} {HEIGHT}"><title>{name}</title>{drawing}</svg>'
+    picture = (
+        f'<svg role="img" aria-label="{name}" viewBox="0 0 {WIDTH} {height:g}"><title>{name}</title>{drawing}</svg>'
+    )
     return f"<figure>\n<h2>{name}</h2>\n{picture}\n<figcaption>{escape(caption)}</figcaption>\n</figure>\n"
 
 
