@@ -76,9 +76,10 @@ def week(name: str, truth: float | None = 0.7) -> dict[str, Any]:
 def write_drift(folder: Path, **report: Any) -> None:
     write_json(folder / "drift.json", report)
     checks = [*report["features"], *report["others"]]
-    rows = [(one["week"], one["title"], one["effect"] / one["threshold"]) for one in checks] or [("", "", 0)]
+    rows = [(one["week"], one["title"], one["effect"] / one["threshold"]) for one in checks]
+    rows += [(week, one["title"], 0.1) for one in checks for week in NOW if week != one["week"]]
     names = ("week", "check", "effect_over_threshold")
-    write_csv(folder / "plots" / "drift.csv", [dict(zip(names, row, strict=True)) for row in rows])
+    write_csv(folder / "plots" / "drift.csv", [dict(zip(names, row, strict=True)) for row in rows or [("", "", 0)]])
 
 
 def change_drift(folder: Path, **values: Any) -> None:
@@ -188,6 +189,13 @@ def test_weeks_of_a_feature_lie_over_each_other_and_only_the_fired_one_is_in_the
     assert "fired" not in kinds(named(folder, "shop"))
 
 
+def test_every_week_beyond_the_threshold_is_in_the_colour_of_alarm(folder: Path) -> None:
+    with (folder / "plots/drift.csv").open("a") as file:
+        file.write("2026-W03,amount,1.5\n2026-W03,shop,0.9\n")
+    assert kinds(named(folder, "amount")).count("fired") == 2
+    assert kinds(named(folder, "shop")).count("fired") == 0
+
+
 def test_caption_says_where_a_feature_moved_and_how_much_is_missing(folder: Path) -> None:
     caption = named(folder, "amount: beyond its threshold").findtext("figcaption") or ""
     assert caption.startswith("2026-W04: effect 0.500, beyond the threshold 0.100. Chance in an ordinary week: 30.0")
@@ -277,7 +285,7 @@ def test_other_checks_stand_in_a_table_with_what_they_are(folder: Path) -> None:
 
 def test_chance_too_small_to_tell_is_not_written_with_hundreds_of_digits(folder: Path) -> None:
     change_drift(folder, others=[check("all payments", kind="score", effect=0.5, chance=1e-300)])
-    assert "<td>under\N{NO-BREAK SPACE}0.01\N{NO-BREAK SPACE}%</td>" in content(folder)
+    assert "<td>under 0.01\N{NO-BREAK SPACE}%</td>" in content(folder)
 
 
 def test_week_says_whether_what_came_true_lies_within_the_band(folder: Path) -> None:
@@ -310,14 +318,37 @@ def test_effects_over_the_weeks_have_a_line_at_the_threshold_and_fired_points_st
     assert "amount" in [node.text for node in picture.iter("text")]
 
 
+def test_names_of_lines_keep_clear_of_each_other(folder: Path) -> None:
+    change_drift(folder, others=[check(f"gap_{place}", kind="missing", effect=0.5) for place in range(3)])
+    names = [node for node in named(folder, "How far each check went").iter("text") if node.get("class") == "strong"]
+    heights = sorted(float(node.get("y", 0)) for node in names)
+    assert len(names) == 4
+    assert min(np.diff(heights)) >= 16
+
+
+def test_of_many_weeks_the_newest_are_drawn_and_few_are_named(folder: Path) -> None:
+    many_weeks_and_checks_with_long_names(folder)
+    with (folder / "plots/drift.csv").open("a") as file:
+        file.write("payments-of-2026-W00,amount,0.5\n")
+    assert len(list(named(folder, "How far each check went").iter("circle"))) == 21
+    picture = named(folder, "What the scores promise")
+    words = [node.text for node in picture.iter("text") if "pay" in (node.text or "")]
+    assert len(list(picture.iter("circle"))) == 20
+    assert len(words) == 4
+
+
 def test_what_comes_from_data_does_not_become_markup(folder: Path) -> None:
     bad = "<b onload='x'>\"&"
     found = json.loads((folder / "profiles.json").read_text())
-    write_json(folder / "profiles.json", {name: one | {bad: one["shop"]} for name, one in found.items()})
-    checks = {"features": [check(bad, effect=0.5)], "others": [check(bad, kind="missing"), check(bad, kind="score")]}
+    found = {name: one | {bad: one["shop"]} for name, one in found.items()}
+    write_json(folder / "profiles.json", found | {bad: found[NOW[0]]})
+    checks = {
+        "features": [check(bad, effect=0.5, week=bad), check("amount")],
+        "others": [check(bad, kind="missing"), check(bad, kind="score")],
+    }
     change_drift(folder, sentences=[bad, bad], **checks)
     change(folder / "slices.json", currency=bad)
-    change(folder / "split.json", dataset=bad)
+    change(folder / "split.json", dataset=bad, current={"batches": [*NOW, bad], "rows": 1})
     write_json(folder / "estimate.json", {"weeks": [week(NOW[0]) | {"part": bad, "week": bad}]})
     page = content(folder)
     assert "<b" not in page.replace("<body>", "")

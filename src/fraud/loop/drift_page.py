@@ -25,9 +25,11 @@ header .promise { margin: -6px 0 18px; font-size: .9rem; }
 .legend span { display: inline-block; margin-right: 18px; } .legend svg { display: inline; width: 26px; height: 12px; }
 td small { display: block; margin: 0; } .outside { color: var(--orange); } .week th { color: var(--soft); }
 tbody th small { display: block; margin: 2px 0 0; }
+.checks th { overflow-wrap: anywhere; }
 .checks td, .checks thead th + th { width: 7.5em; white-space: nowrap; }
 @media (max-width: 600px) {
   .checks tr { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); border-top: 1px solid var(--grid); }
+  .legend span { display: block; margin: 0; }
   .checks tr > * { border: 0; padding: 4px 0; width: auto; text-align: left; overflow-wrap: anywhere; }
   .checks td { font-size: .875rem; white-space: normal; }
   .checks th:first-child { grid-column: 1 / -1; }

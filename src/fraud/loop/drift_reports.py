@@ -145,8 +145,7 @@ def _effects(content: str, _name: str) -> list[Effect]:
     rows: list[dict[str, Any]] = list(csv.DictReader(content.splitlines()))
     if not rows:
         raise ValueError("no rows")
-    found = [Effect(row["week"], row["check"], float(row["effect_over_threshold"])) for row in rows]
-    return [one for one in found if one.week]  # Without a current week there is one row, which names none.
+    return [Effect(row["week"], row["check"], float(row["effect_over_threshold"])) for row in rows]
 
 
 def _profiles(content: str, weeks: list[str], features: list[str]) -> Profiles:

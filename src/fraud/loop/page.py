@@ -14,11 +14,12 @@ STYLE = """
   --grid: #2d3440; --blue: #74acff; --orange: #ff9d66; --green: #62cf9b; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 28px 16px; max-width: 1240px; background: var(--page); color: var(--ink);
+  overflow-wrap: break-word;
   font: 16px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { margin: 0; font-size: 1.7rem; line-height: 1.2; } h2 { margin: 0; font-size: 1rem; line-height: 1.3; }
 header p { margin: 6px 0 0; color: var(--soft); }
 header .verdict { margin: 16px 0; padding: 10px 14px; border-left: 4px solid var(--tone); border-radius: 4px;
-  background: var(--card); color: var(--ink); overflow-wrap: break-word; }
+  background: var(--card); color: var(--ink); }
 .calm { --tone: var(--green); } .alarm { --tone: var(--orange); }
 main { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 350px), 1fr)); }
 section, figure { margin: 0; padding: 16px; border-radius: 8px; background: var(--card); min-width: 0; }
@@ -86,7 +87,7 @@ def percent(share: float | None) -> str:
 
 def chance(value: float) -> str:
     """Return a chance in per cent, or that it is too small to tell from others."""
-    return percent(value) if value >= 1e-4 else "under\N{NO-BREAK SPACE}0.01\N{NO-BREAK SPACE}%"
+    return percent(value) if value >= 1e-4 else "under 0.01\N{NO-BREAK SPACE}%"
 
 
 def write(target: Path, content: str) -> None:
