@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots exp data remote push pull gate twice bench bench-calibration bench-gate bench-drift lock clean
+.PHONY: help setup repro test check metrics plots drift-report exp data remote push pull gate twice bench bench-calibration bench-gate bench-drift lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ metrics: $(READY) ## show the metrics with their intervals, beside those of HEAD
 
 plots: $(READY) ## draw the plots into reports/plots.html, which opens offline
 	@$(RUN) fraud.loop.plots reports
+
+drift-report: $(READY) ## draw what drifted, week by week, into reports/drift.html, which opens offline
+	@$(RUN) fraud.loop.drift_page reports data/drift/profiles.json data/schemas
 
 exp: $(READY) ## compare the experiments of `dvc exp run` in a narrow table
 	@$(RUN) fraud.loop.experiments
@@ -60,6 +63,12 @@ bench: $(READY) ## time the graph against DVC's own floor and a bare pandas.read
 bench-calibration: $(READY) ## train with each sampler and say how far to trust the probabilities on the test rows
 	@$(RUN) fraud.loop.bench_calibration
 
+bench-drift: $(READY) .venv-evidently/ready ## count false alarms of the drift rule and of others, and what they see; SHARE=0.1 of the weeks
+	@$(RUN) fraud.loop.bench_drift "$(SHARE)"
+
+.venv-evidently/ready: requirements/evidently.txt
+	@$(PYTHON) -m venv .venv-evidently && PYTHON=.venv-evidently/bin/python requirements/install.sh requirements/evidently.txt && touch $@
+
 bench-gate: $(READY) ## count how often the gate rejects simulated candidates that are as good, and that are worse
 	@$(RUN) fraud.loop.bench_gate
 
@@ -67,4 +76,4 @@ lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh
 
 clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split models/model.onnx reports/plots.html
+	rm -rf .venv .venv-evidently .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html

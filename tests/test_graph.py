@@ -47,7 +47,7 @@ def section(name: str) -> Any:
 
 
 def test_the_stages_stand_in_the_order_in_which_they_run() -> None:
-    assert list(STAGES) == ["simulate", "ingest", "split", "drift", "train", "evaluate"]
+    assert list(STAGES) == ["simulate", "ingest", "split", "train", "evaluate", "estimate", "drift"]
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -13,15 +13,13 @@ import pytest
 from examples import COST
 from fraud.curves import curves
 from fraud.days import Days
-from fraud.drift_rule import Rule, differences
 from fraud.errors import Problem
-from fraud.loop.figures import number
-from fraud.loop.plots import WORDS, main, page
+from fraud.loop.page import number
+from fraud.loop.plots import WORDS, drawn, main
 from fraud.loop.reports import read
 from fraud.loop.svg import HEIGHT, WIDTH, even_ticks
 from fraud.metrics import report, scored
 from fraud.outputs import write_csv, write_json
-from fraud.schema import Column, Schema
 from fraud.slices import Cut, slices
 
 FILES = [
@@ -31,7 +29,6 @@ FILES = [
         for name in ("precision_recall", "roc", "reliability", "reliability_before", "cost", "confusion")
     ),
 ]
-TWO = Schema("two", {name: Column(role="feature", type="number") for name in ("speed", "amount")})
 
 
 @pytest.fixture
@@ -41,12 +38,14 @@ def folder(tmp_path: Path) -> Path:
     write_json(
         tmp_path / "split.json", {"dataset": "creditcard", "train": part, "test": part | {"batches": ["2026-W03"]}}
     )
-    reference = np.arange(100.0).reshape(50, 2)
-    current = reference + np.array([0, 30])
-    found = differences(reference, current, TWO, Rule(min_effect=0.01, significance=0.5))
-    sentence, features = "drift in 2026-W04: 1 of 2 features moved", [one._asdict() for one in found]
-    write_json(tmp_path / "drift.json", {"drift": True, "sentences": [sentence], "features": features})
+    sentences = ["drift in 2026-W04: 1 of 3 checks fired", "false alarms expected of ordinary weeks: 1 a year"]
+    features, others = [check("amount", effect=0.3), check("speed", effect=0.01)], [check("score: all payments")]
+    write_json(tmp_path / "drift.json", {"drift": True, "sentences": sentences, "features": features, "others": others})
     return tmp_path
+
+
+def check(title: str, effect: float = 0.02, threshold: float = 0.1) -> dict[str, Any]:
+    return {"title": title, "effect": effect, "threshold": threshold, "fired": effect > threshold}
 
 
 def write_test_reports(folder: Path, fraud_share: float = 0.3, threshold: float = 0.3) -> None:
@@ -67,29 +66,29 @@ def change(path: Path, **values: Any) -> None:
 
 
 def drawings(folder: Path) -> list[ET.Element]:
-    found = re.findall(r"<figure>.*?</figure>", page(read(folder)), re.DOTALL)
+    found = re.findall(r"<figure>.*?</figure>", drawn(read(folder)), re.DOTALL)
     return [ET.fromstring(one) for one in found]  # noqa: S314 - our own page
 
 
 def test_page_loads_nothing_from_elsewhere_and_runs_nothing(folder: Path) -> None:
-    content = page(read(folder))
+    content = drawn(read(folder))
     assert not re.findall(r"://|\bsrc=|\bhref=|url\(|@import|<script|<link|<img|<iframe", content)
     assert "default-src 'none'; style-src 'unsafe-inline'" in content
 
 
 def test_page_names_the_batches_with_their_rows_and_frauds(folder: Path) -> None:
-    content = page(read(folder))
+    content = drawn(read(folder))
     assert "Trained on 2026-W01 to 2026-W02 (1,234 payments, 56 of them fraud); tested on 2026-W03 (1,234" in content
 
 
 def test_page_says_the_verdict_of_drift(folder: Path) -> None:
-    assert '<p class="verdict alarm">Drift in 2026-W04: 1 of 2 features moved.</p>' in page(read(folder))
+    assert '<p class="verdict alarm">Drift in 2026-W04: 1 of 3 checks fired.</p>' in drawn(read(folder))
     change(folder / "drift.json", drift=False)
-    assert '<p class="verdict calm">' in page(read(folder))
+    assert '<p class="verdict calm">' in drawn(read(folder))
 
 
 def test_each_metric_appears_in_words_with_its_value_and_interval(folder: Path) -> None:
-    metrics, content = json.loads((folder / "metrics.json").read_text()), page(read(folder))
+    metrics, content = json.loads((folder / "metrics.json").read_text()), drawn(read(folder))
     measured = {name.removesuffix("_interval") for name in metrics if name.endswith("_interval")}
     assert measured == set(WORDS)
     for name, (title, _, unit) in WORDS.items():
@@ -101,7 +100,7 @@ def test_each_metric_appears_in_words_with_its_value_and_interval(folder: Path) 
 
 def test_metric_without_words_appears_under_its_own_name(folder: Path) -> None:
     change(folder / "metrics.json", f_score=0.5, f_score_interval=[0.25, 0.75])
-    assert "f_score<small></small></th><td>0.500</td><td>0.250 to\N{NO-BREAK SPACE}0.750</td>" in page(read(folder))
+    assert "f_score<small></small></th><td>0.500</td><td>0.250 to\N{NO-BREAK SPACE}0.750</td>" in drawn(read(folder))
 
 
 @pytest.mark.parametrize(
@@ -121,26 +120,25 @@ def test_numbers_have_three_digits_and_no_exponent(value: float | None, unit: st
 
 def test_metrics_that_no_fraud_defines_are_said_to_be_not_defined(folder: Path) -> None:
     write_test_reports(folder, fraud_share=0)
-    content = page(read(folder))
+    content = drawn(read(folder))
     assert "<td>not defined</td><td>not defined</td>" in content
     assert not re.findall(r"None|null|\bnan\b|\binf\b", content)
 
 
 def test_page_is_drawn_where_no_payment_gets_an_alert_and_no_batch_is_current(folder: Path) -> None:
     write_test_reports(folder, threshold=0.995)
-    change(folder / "drift.json", drift=False, features=[])
-    content = page(read(folder))
+    change(folder / "drift.json", drift=False, features=[], others=[])
+    content = drawn(read(folder))
     assert "precision not defined, recall 0" in content
     assert "no rows to compare" in content
 
 
 def test_what_comes_from_data_does_not_become_markup(folder: Path) -> None:
     bad = "<b onload='x'>\"&"
-    feature = {"feature": bad, "effect": 0.2, "threshold": 0.1, "drifted": True}
-    change(folder / "drift.json", sentences=[bad], features=[feature])
+    change(folder / "drift.json", sentences=[bad], features=[check(bad)])
     change(folder / "split.json", test={"batches": [bad], "rows": 1, "frauds": 0})
     change(folder / "metrics.json", **{bad: 1.0, f"{bad}_interval": [1.0, 1.0]})
-    content = page(read(folder))
+    content = drawn(read(folder))
     assert "<b" not in content.replace("<body>", "")
     assert content.count("&lt;b onload=&#x27;x&#x27;&gt;&quot;&amp;") == 6  # title, test, verdict, metric, bar twice
 
@@ -203,7 +201,7 @@ def test_reliability_shows_the_scores_before_calibration_beside_the_probabilitie
 
 
 def test_page_names_the_worst_slice_and_shows_each_with_its_interval(folder: Path) -> None:
-    report, content = json.loads((folder / "slices.json").read_text()), page(read(folder))
+    report, content = json.loads((folder / "slices.json").read_text()), drawn(read(folder))
     assert f"<p>T{escape(report['sentence'][1:])}.</p>" in content
     row = re.search(r"<tr><th scope=row>shop web</th>.*?</tr>", content)
     assert row
@@ -214,7 +212,7 @@ def test_page_names_the_worst_slice_and_shows_each_with_its_interval(folder: Pat
 
 def test_slice_with_few_frauds_says_so_in_place_of_its_metrics(folder: Path) -> None:
     write_test_reports(folder, fraud_share=0.02)
-    assert "<td>1</td><td colspan=4>fewer than 10 frauds, which say too little</td>" in page(read(folder))
+    assert "<td>1</td><td colspan=4>fewer than 10 frauds, which say too little</td>" in drawn(read(folder))
 
 
 def test_cost_without_a_model_is_what_all_frauds_lose(folder: Path) -> None:
@@ -235,13 +233,23 @@ def test_threshold_stays_in_sight_where_it_costs_more_than_no_model(folder: Path
     assert 34 <= dots[0] <= 280
 
 
-def test_bars_are_the_features_that_moved_most_and_the_drifted_stand_out(folder: Path) -> None:
-    names = [f"feature_{place:02}" for place in range(20)]
-    moved = [{"feature": name, "effect": 0.2, "threshold": 0.1, "drifted": name < "feature_03"} for name in names]
-    change(folder / "drift.json", features=moved)
+def test_bars_are_the_checks_nearest_to_their_threshold_and_the_fired_stand_out(folder: Path) -> None:
+    far = [check(f"far_{place:02}", effect=0.5, threshold=1) for place in range(20)]
+    moved = [check("a", effect=0.3), check("b", effect=0.2)]
+    change(folder / "drift.json", features=[*far, moved[1]], others=[moved[0], check("near", effect=0.09)])
     drawing = drawings(folder)[5]
-    assert [node.findtext("title") for node in drawing.iter("g")] == names[:12]
-    assert [node.get("class") for node in drawing.iter("rect")].count("alarming") == 3
+    names = [node.findtext("title") for node in drawing.iter("g")]
+    assert names == ["a", "b", "near", *(f"far_{place:02}" for place in range(9))]
+    assert [node.get("class") for node in drawing.iter("rect")].count("alarming") == 2
+
+
+def test_limit_of_all_bars_is_where_effect_and_threshold_are_equal(folder: Path) -> None:
+    change(folder / "drift.json", features=[check("a", 0.3, 0.1), check("b", 0.4, 0.4)], others=[])
+    drawing = drawings(folder)[5]
+    lengths = [float(node.get("width", 0)) for node in drawing.iter("rect") if node.get("class") != "track"]
+    limits = {node.get("d", "").split()[0] for node in drawing.iter("path")}
+    assert lengths[1] == pytest.approx(lengths[0] / 3, abs=0.1)
+    assert limits == {f"M{8 + lengths[1]:.1f}"}
 
 
 @pytest.mark.parametrize("high", [0.003, 0.9, 1, 7, 10, 49.9, 1749, 123456])

@@ -1,9 +1,10 @@
-"""How well the model does where no labels are known yet: what its own calibrated probabilities promise, with a band.
+"""How well the model does where no labels are known yet: what its calibrated probabilities promise, with a band.
 
 A payment with probability p counts as p of a fraud and 1 - p of a legitimate one, so that every metric has an expected
-value. The band holds three things: which payments came, which of them turn out to be fraud, and how exactly the
-calibration is known, from so many frauds. It does not hold a change of what fraud looks like: that the scores cannot
-know, and a realised value outside the band shows it.
+value. The probabilities are first held against labelled weeks that the model was not trained on (`trust`). The band
+holds three things: which payments came, which of them turn out to be fraud, and how exactly those labelled weeks tell
+what a probability means. It does not hold a change of what fraud looks like: that the scores cannot know, and a
+realised value outside the band shows it.
 """
 
 from typing import NamedTuple
@@ -11,12 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fraud.calibration import log_odds, logistic_curves
 from fraud.cost import Cost
 from fraud.features import Values
 from fraud.metrics import Scored, decisions, ranking, rounded, scored
 
 METRICS = ("average_precision", "precision", "recall", "alerts_per_1000", "saved_per_1000")
 CHUNK = 20  # Samples in memory at a time.
+STEP = 0.02  # Rows whose log-odds differ less share a place when `trust` fits.
+FEWEST = 20  # Frauds, below which labelled weeks do not tell what a probability means.
+MARGIN = 1e-12  # So that log-odds are finite at 0 and 1.
 
 
 class Payments(NamedTuple):
@@ -27,23 +32,48 @@ class Payments(NamedTuple):
     threshold: float
 
 
-class Draws(NamedTuple):
-    """How the band is drawn: so many samples, from this seed, with a calibration that saw so many frauds."""
+class Trust(NamedTuple):
+    """What probabilities mean: log-odds times slope plus intercept; the first of each is the best guess, then draws."""
 
-    samples: int
-    seed: int
-    frauds: int
+    slopes: Values
+    intercepts: Values
+
+    def meant(self, probability: Values, place: int) -> Values:
+        """Return what the probabilities mean by the best guess (place 0) or by a draw."""
+        x = self.slopes[place] * log_odds(probability, MARGIN) + self.intercepts[place]
+        return 1 / (1 + np.exp(-x))
 
 
-def expected(payments: Payments, cost: Cost, draws: Draws) -> dict[str, list[float | None]]:
+def at_their_word(frauds: int, samples: int, seed: int) -> Trust:
+    """Return the trust in probabilities of which is only known that so many frauds stood behind their calibration."""
+    shifts = np.random.default_rng(seed).normal(0, 1 / np.sqrt(max(1, frauds)), samples)
+    return Trust(np.ones(samples + 1), np.insert(shifts, 0, 0.0))
+
+
+def trust(probability: Values, labels: NDArray[np.int64], samples: int, seed: int) -> Trust:
+    """Return what probabilities meant on labelled rows that the model was not trained on."""
+    frauds = int(labels.sum())
+    if min(frauds, len(labels) - frauds) < FEWEST:
+        return at_their_word(frauds, samples, seed)
+    places = np.round(log_odds(probability, MARGIN) / STEP)
+    centres, inverse = np.unique(places, return_inverse=True)
+    hits, misses = (np.bincount(inverse, weights=labels == value, minlength=len(centres)) for value in (1, 0))
+    rng = np.random.default_rng(seed)
+    drawn = [np.vstack([counts, rng.poisson(counts, (samples, len(counts)))]) for counts in (hits, misses)]
+    slopes, intercepts = logistic_curves(centres * STEP, drawn[0], drawn[0] + drawn[1])
+    lost = ~np.isfinite(slopes + intercepts)  # Frauds and others do not overlap, so that no curve is the likeliest.
+    return Trust(np.where(lost, 1.0, slopes), np.where(lost, 0.0, intercepts))
+
+
+def expected(payments: Payments, cost: Cost, believed: Trust, seed: int) -> dict[str, list[float | None]]:
     """Return each metric's expected value and the two ends of its 95 % band."""
-    sure = (payments.probability, 1 - payments.probability)
-    values = _measured(payments, cost, np.concatenate(sure)[None, :])
-    rng, found = np.random.default_rng(draws.seed), []
-    for start in range(0, draws.samples, CHUNK):
-        count = min(CHUNK, draws.samples - start)
-        found.append(_measured(payments, cost, np.stack([_drawn(rng, payments, draws.frauds) for _ in range(count)])))
-    return {name: [rounded(values[name][0]), *_band([part[name] for part in found])] for name in METRICS}
+    best = believed.meant(payments.probability, 0)
+    values = _measured(payments, cost, np.concatenate([best, 1 - best])[None, :])
+    rng, samples, parts = np.random.default_rng(seed), len(believed.slopes) - 1, []
+    for start in range(1, samples + 1, CHUNK):
+        places = range(start, min(start + CHUNK, samples + 1))
+        parts.append(_measured(payments, cost, np.stack([_drawn(rng, payments, believed, one) for one in places])))
+    return {name: [rounded(values[name][0]), *_band([part[name] for part in parts])] for name in METRICS}
 
 
 def realised(payments: Payments, labels: NDArray[np.int64], cost: Cost) -> dict[str, float | None]:
@@ -67,14 +97,12 @@ def _measure(rows: Scored, weights: Values) -> dict[str, Values]:
         return ranking(rows, weights) | decisions(rows, weights)
 
 
-def _drawn(rng: np.random.Generator, payments: Payments, frauds: int) -> Values:
-    """Return the weights of one sample: payments drawn again, each fraud or not, from shifted odds."""
-    shift = np.exp(rng.normal(0, 1 / np.sqrt(max(1, frauds))))
-    probability = payments.probability * shift / (1 - payments.probability + payments.probability * shift)
-    rows = len(probability)
+def _drawn(rng: np.random.Generator, payments: Payments, believed: Trust, place: int) -> Values:
+    """Return the weights of one sample: payments drawn again, each of them fraud or not."""
+    rows = len(payments.probability)
     count = np.bincount(rng.integers(0, rows, rows), minlength=rows)
-    frauds_drawn = rng.binomial(count, probability)
-    return np.concatenate([frauds_drawn, count - frauds_drawn]).astype(float)
+    frauds = rng.binomial(count, believed.meant(payments.probability, place))
+    return np.concatenate([frauds, count - frauds]).astype(float)
 
 
 def _band(parts: list[Values]) -> list[float | None]:

@@ -3,28 +3,15 @@
 import math
 from collections import Counter
 from html import escape
+from typing import Any
 
+from fraud.loop.page import NONE, number, percent
 from fraud.loop.reports import Reports
-from fraud.loop.svg import LEFT, RIGHT, TOP, Axis, Frame, bar, dot, even_ticks, figure, logarithm, text
+from fraud.loop.svg import LEFT, RIGHT, TOP, Axis, Frame, bar, dot, even_ticks, figure, logarithm, short, text
 
-FEATURES, LETTERS = 12, 30  # How many features are drawn, and how much of their names.
-NONE = "not defined"
+CHECKS, LETTERS = 12, 30  # How many checks of drift are drawn, and how much of their names.
 WORDS = {"bin": "probability", "before": "score before calibration"}
 CLASSES = ("legitimate", "fraud")  # ... as reports/plots/confusion.csv calls them.
-
-
-def number(value: float | None, unit: str = "") -> str:
-    """Return three digits, or that there is no number; `value` is a share where the unit is %."""
-    if value is None:
-        return NONE
-    shown = (100 * value if unit else value) + 0.0  # -0.0 becomes 0.
-    digits = max(0, 2 - math.floor(math.log10(abs(shown)))) if shown else 0
-    return f"{shown:,.{digits}f}".replace("-", "\N{MINUS SIGN}") + (unit and f"\N{NO-BREAK SPACE}{unit}")
-
-
-def percent(share: float | None) -> str:
-    """Return a share in per cent."""
-    return number(share, "%")
 
 
 def _tick(value: float) -> str:
@@ -162,23 +149,28 @@ def _plain(value: float) -> str:
 
 
 def drift(reports: Reports) -> str:
-    """Return the features that moved most, each against the effect beyond which it counts as drifted."""
-    found = reports.drift["features"][:FEATURES]
-    longest = max([max(one["effect"], one["threshold"]) for one in found], default=1)
-    drawing = "" if found else text(((LEFT + RIGHT) / 2, 150), "no rows to compare", "note middle")
-    for place, one in enumerate(found):
-        y, scale = 8 + 26.5 * place, (RIGHT - 8) / longest
-        kind, name = "alarming" if one["drifted"] else "calmly", one["feature"]
-        shown = name if len(name) <= LETTERS else name[: LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        drawing += f"<g><title>{escape(name)}</title>" + text((8, y + 10), shown, "")
+    """Return the checks that came nearest to their threshold or went furthest beyond, features and others together."""
+    found = [*reports.drift["features"], *reports.drift["others"]]
+    checks = sorted(found, key=lambda one: (-_nearness(one), one["title"]))
+    longest = max([1.0, *map(_nearness, checks)])
+    limit = f"{8 + (RIGHT - 8) / longest:.1f}"
+    drawing = "" if checks else text(((LEFT + RIGHT) / 2, 150), "no rows to compare", "note middle")
+    for place, one in enumerate(checks[:CHECKS]):
+        y, length = 8 + 26.5 * place, (RIGHT - 8) * _nearness(one) / longest
+        kind, name = "alarming" if one["fired"] else "calmly", one["title"]
+        drawing += f"<g><title>{escape(name)}</title>" + text((8, y + 10), short(name, LETTERS), "")
         drawing += text((RIGHT, y + 10), f"{number(one['effect'])} of {number(one['threshold'])}", "tick end")
-        drawing += bar((8, y + 14), (RIGHT - 8, 5), "track") + bar((8, y + 14), (scale * one["effect"], 5), kind)
-        drawing += f'<path class="limit" d="M{8 + scale * one["threshold"]:.1f} {y + 12:.1f}v9"/></g>'
+        drawing += bar((8, y + 14), (RIGHT - 8, 5), "track") + bar((8, y + 14), (length, 5), kind)
+        drawing += f'<path class="limit" d="M{limit} {y + 12:.1f}v9"/></g>'
     caption = (
-        "Distance of the current payments from the training payments (0: the same, 1: wholly different), and the "
-        f"threshold beyond which a feature counts as drifted, the upright line. The {FEATURES} farthest at most."
+        "How far a current week lies from the training payments, as a share of the threshold, the upright line; "
+        f"beyond it is drift. Of all checks the {CHECKS} nearest to theirs, each in its worst week."
     )
-    return figure("Which features moved, and whether beyond their threshold", caption, drawing)
+    return figure("What moved, and whether beyond its threshold", caption, drawing)
+
+
+def _nearness(check: dict[str, Any]) -> float:
+    return check["effect"] / check["threshold"]
 
 
 FIGURES = (precision_recall, roc, reliability, confusion, cost, drift)

@@ -5,14 +5,14 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from fraud.errors import Problem
 from fraud.loop.svg import Points
 
 KEYS = {  # What is read of each report.
     "metrics": ("rows", "frauds", "threshold", "precision", "recall", "saved_per_1000"),
-    "drift": ("drift", "sentences", "features"),
+    "drift": ("drift", "sentences", "features", "others"),
     "slices": ("currency", "sentence", "slices"),
     "split": ("dataset", "train", "test"),
 }
@@ -23,6 +23,7 @@ COLUMNS = {
     "reliability_before": ("predicted", "observed", "rows"),
     "cost": ("threshold", "cost_per_1000"),
 }
+Read = TypeVar("Read")
 
 
 class Reports(NamedTuple):
@@ -38,12 +39,13 @@ class Reports(NamedTuple):
 
 def read(folder: Path) -> Reports:
     """Return the reports in `folder`."""
-    found = {name: _parsed(folder / f"{name}.json", _report) for name in KEYS}
-    points = {name: _parsed(folder / "plots" / f"{name}.csv", _points) for name in COLUMNS}
-    return Reports(**found, points=points, decisions=_parsed(folder / "plots" / "confusion.csv", _decisions))
+    found = {name: parsed(folder / f"{name}.json", _report) for name in KEYS}
+    points = {name: parsed(folder / "plots" / f"{name}.csv", _points) for name in COLUMNS}
+    return Reports(**found, points=points, decisions=parsed(folder / "plots" / "confusion.csv", _decisions))
 
 
-def _parsed(path: Path, parse: Callable[[str, str], Any]) -> Any:
+def parsed(path: Path, parse: Callable[[str, str], Read]) -> Read:
+    """Return what `parse` makes of a file's content and name; it raises one of three errors at what is no report."""
     try:
         return parse(path.read_text(encoding="utf-8"), path.stem)
     except FileNotFoundError:

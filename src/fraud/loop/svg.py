@@ -79,16 +79,23 @@ def text(place: tuple[float, float], words: str, kind: str) -> str:
     return f'<text class="{kind}" x="{place[0]:.1f}" y="{place[1]:.1f}">{escape(words)}</text>'
 
 
+def short(name: str, letters: int) -> str:
+    """Return a name, or its start and three dots where it has more letters."""
+    return name if len(name) <= letters else name[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def bar(corner: tuple[float, float], size: tuple[float, float], kind: str, opacity: float = 1) -> str:
     """Return a rectangle from its upper left corner."""
     area = f'x="{corner[0]:.1f}" y="{corner[1]:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}"'
     return f'<rect class="{kind}" {area} rx="3" fill-opacity="{opacity:.3f}"/>'
 
 
-def figure(title: str, caption: str, drawing: str) -> str:
+def figure(title: str, caption: str, drawing: str, height: float = HEIGHT) -> str:
     """Return a drawing with its title, which is also its name for a screen reader, and how to read it."""
     name = escape(title)
-    picture = f'<svg role="img" aria-label="{name}" viewBox="0 0 {WIDTH} {HEIGHT}"><title>{name}</title>{drawing}</svg>'
+    picture = (
+        f'<svg role="img" aria-label="{name}" viewBox="0 0 {WIDTH} {height:g}"><title>{name}</title>{drawing}</svg>'
+    )
     return f"<figure>\n<h2>{name}</h2>\n{picture}\n<figcaption>{escape(caption)}</figcaption>\n</figure>\n"
 
 

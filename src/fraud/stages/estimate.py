@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +14,14 @@ from fraud import batches, params
 from fraud.cost import Cost, losses
 from fraud.drift_rule import Rule
 from fraud.errors import run
-from fraud.estimates import METRICS, Draws, Payments, expected, realised
+from fraud.estimates import METRICS, Payments, Trust, at_their_word, expected, realised, trust
 from fraud.features import Values, matrix
 from fraud.importance import importance
 from fraud.outputs import write_csv, write_json
 from fraud.params import Section
 from fraud.rows import read_rows
-from fraud.schema import BATCH, load
+from fraud.schema import BATCH, Schema, load
+from fraud.scoring import Model
 from fraud.scoring import load as load_model
 from fraud.tables import by_week, read_table, without_pandas, write_table
 
@@ -32,23 +33,64 @@ class Params(Section, frozen=True):
     seed: Annotated[int, Meta(ge=0)]
 
 
-def scored(table: pa.Table, part: str, probability: Values, label: str) -> pa.Table:
-    """Return each row's week, what part the week plays, its probability, and its label where it is known."""
-    names = {BATCH: table[BATCH], "part": pa.repeat(part, len(table))}
-    return pa.table(names | {"probability": probability, "label": table[label].cast(pa.float64())})
+class Week(NamedTuple):
+    """The scored payments of one week, which plays a part: past, test or current."""
+
+    name: str
+    part: str
+    payments: Payments
+    labels: Values  # NaN where not known.
 
 
-def estimate(payments: Payments, labels: Values, cost: Cost, draws: Draws) -> dict[str, Any]:
+def score(model: Model, table: pa.Table, part: str, schema: Schema, cost: Cost) -> Week:
+    """Return a week with its probabilities."""
+    at_stake = losses(table, np.ones(len(table), dtype=np.int64), schema, cost)
+    payments = Payments(model.probabilities(matrix(table, schema)), at_stake, model.contract.threshold)
+    return Week(table[BATCH][0].as_py(), part, payments, table[schema.label].cast(pa.float64()).to_numpy())
+
+
+def as_table(weeks: list[Week]) -> pa.Table:
+    """Return every payment's week, what part that plays, its probability, and its label where it is known."""
+    return pa.concat_tables(
+        pa.table(
+            {
+                BATCH: pa.repeat(week.name, len(week.labels)),
+                "part": pa.repeat(week.part, len(week.labels)),
+                "probability": week.payments.probability,
+                "label": week.labels,
+            }
+        )
+        for week in weeks
+    )
+
+
+def estimates(weeks: list[Week], frauds: int, cost: Cost, section: Params) -> list[dict[str, Any]]:
+    """Return the report of each test week, by the model's word, and of each current week, by what test weeks taught."""
+    by_word = at_their_word(frauds, section.samples, section.seed)
+    tested = [week for week in weeks if week.part == "test"]
+    labels = np.concatenate([week.labels for week in tested]).astype(np.int64)
+    learnt = trust(
+        np.concatenate([week.payments.probability for week in tested]), labels, section.samples, section.seed
+    )
+    return [
+        {"week": week.name, "part": week.part}
+        | estimate(week, cost, by_word if week.part == "test" else learnt, section.seed)
+        for week in weeks
+        if week.part != "past"
+    ]
+
+
+def estimate(week: Week, cost: Cost, believed: Trust, seed: int) -> dict[str, Any]:
     """Return what the metrics are expected to be and, for the payments whose labels are known, what they are."""
-    known = ~np.isnan(labels)
+    payments, known = week.payments, ~np.isnan(week.labels)
     part = Payments(payments.probability[known], payments.at_stake[known], payments.threshold)
-    truth = labels[known].astype(np.int64)
+    truth = week.labels[known].astype(np.int64)
     return {
-        "rows": len(labels),
+        "rows": len(known),
         "labelled": len(truth),
         "frauds": int(truth.sum()),
-        "expected_frauds": round(float(payments.probability.sum()), 3),
-        "estimated": expected(payments, cost, draws),
+        "expected_frauds": round(float(believed.meant(payments.probability, 0).sum()), 3),
+        "estimated": expected(payments, cost, believed, seed),
         "realised": realised(part, truth, cost) if len(truth) else dict.fromkeys(METRICS),
     }
 
@@ -69,6 +111,11 @@ def sentence(found: list[dict[str, Any]]) -> str:
     return words if truth is None else f"{words}; the {newest['labelled']} labels known so far give {truth}"
 
 
+def most_first(lost: dict[str, float]) -> list[str]:
+    """Return the names from the largest value to the smallest."""
+    return sorted(lost, key=lambda name: (-lost[name], name))
+
+
 def points(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a row a week and metric."""
     return [
@@ -79,35 +126,28 @@ def points(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def read_weeks(folder: str, split_report: str, history: int, **paths: str) -> list[tuple[str, pa.Table]]:
+    """Return the past weeks and those in the files of the other parts, each with its part, in this order."""
+    weeks = [("past", table) for table in past_weeks(folder, split_report, history)]
+    return weeks + [(part, table) for part, path in paths.items() for _, table in by_week(read_table(path))]
+
+
 def main(schema_path: str, model_path: str, folder: str, *others: str) -> None:
     """Score past, test and current weeks; write the scores, the estimates and each feature's importance."""
     split_report, test_path, current_path, target, report, plots = others
     section, rule, cost = params.load("estimate", Params), params.load("drift", Rule), params.load("cost", Cost)
     schema, model = load(schema_path), load_model(model_path)
-    draws = Draws(section.samples, section.seed, model.contract.training_frauds)
-    parts = [("past", table) for table in past_weeks(folder, split_report, rule.history)]
-    for part, path in (("test", test_path), ("current", current_path)):
-        parts += [(part, table) for _, table in by_week(read_table(path))]
-    scores, found = [], []
-    for part, table in tqdm(parts, "estimate", file=sys.stderr, unit="week"):
-        probability = model.probabilities(matrix(table, schema))
-        scores.append(scored(table, part, probability, schema.label))
-        if part != "past":
-            at_stake = losses(table, np.ones(len(table), dtype=np.int64), schema, cost)
-            payments = Payments(probability, at_stake, model.contract.threshold)
-            labels = scores[-1]["label"].to_numpy()
-            found.append({"week": table[BATCH][0].as_py(), "part": part} | estimate(payments, labels, cost, draws))
-    write_table(target, pa.concat_tables(scores))
+    tables = read_weeks(folder, split_report, rule.history, test=test_path, current=current_path)
+    bar = tqdm(tables, "estimate", file=sys.stderr, unit="week")
+    weeks = [score(model, table, part, schema, cost) for part, table in bar]
+    write_table(target, as_table(weeks))
+    found = estimates(weeks, model.contract.training_frauds, cost, section)
     write_json(report, {"weeks": found, "sentences": [sentence(found)]})
     write_csv(Path(plots) / "estimated.csv", points(found))
     test = read_rows(test_path, schema, cost)
     lost = importance(model, test.features, test.labels, section.seed)
     write_csv(
-        Path(plots) / "importance.csv",
-        [
-            {"feature": name, "importance": loss}
-            for name, loss in sorted(lost.items(), key=lambda item: (-item[1], item[0]))
-        ],
+        Path(plots) / "importance.csv", [{"feature": name, "importance": lost[name]} for name in most_first(lost)]
     )
 
 
