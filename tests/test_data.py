@@ -221,7 +221,7 @@ def test_a_zone_counts_when_a_date_is_put_in_its_week(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_byte_order_mark_windows_line_ends_and_gzip_are_read(tmp_path: Path, packed: bool) -> None:
     content = BOM + (HEADER + rows(1, 2)).replace(b"\n", b"\r\n")
-    _, files = pieces(tmp_path, gzip.compress(content) if packed else content, 2)
+    _, files = pieces(tmp_path, gzip.compress(content, mtime=0) if packed else content, 2)
     assert files == {"batch-01.csv": HEADER + rows(1), "batch-02.csv": HEADER + rows(2)}
 
 
@@ -377,7 +377,7 @@ def test_a_folder_adds_its_weeks_beside_those_that_are_there(project: Path, caps
 def test_a_week_may_come_back_packed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data.main(folder(project, W08=HEADER + rows(2)))
     (project / "delivery" / "2026-W08.csv").rename(project / "old.csv")
-    (project / "delivery" / "2026-W08.csv.gz").write_bytes(gzip.compress(HEADER + rows(2)))
+    (project / "delivery" / "2026-W08.csv.gz").write_bytes(gzip.compress(HEADER + rows(2), mtime=0))
     data.main(folder(project))
     assert [name for name in held(project) if "W08" in name] == ["numbers/2026-W08.csv.gz"]
     assert "2026-W08.csv.gz changed (was md5" in capsys.readouterr().out
@@ -445,7 +445,7 @@ def test_the_command_line_must_name_one_form(arguments: list[str], said: str) ->
         (HEADER + rows("soon", "late", -1), "all.csv, column 'seconds': no time of the 3 rows fits the schema"),
         (HEADER + rows(5, 5, 5), "all.csv, column 'seconds': all times are 5, so there is nothing to cut"),
         (HEADER + rows(5), "all.csv, column 'seconds': 2 batches are more than the 1 rows; lower BATCHES"),
-        (gzip.compress(HEADER + rows(1, 2, 3))[:-9], "all.csv: damaged gzip file (Compressed file ended"),
+        (gzip.compress(HEADER + rows(1, 2, 3), mtime=0)[:-9], "all.csv: damaged gzip file (Compressed file ended"),
         (b"\x1f\x8b\x08\x00 this is no gzip", "all.csv: damaged gzip file ("),
     ],
 )
@@ -506,10 +506,14 @@ def test_batches_are_only_counted_where_time_is_a_number(project: Path, change: 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("2026-W08.csv.gz", gzip.compress(HEADER + rows(1)), "2026-W08.csv.gz: batch '2026-W08' is there twice"),
+        (
+            "2026-W08.csv.gz",
+            gzip.compress(HEADER + rows(1), mtime=0),
+            "2026-W08.csv.gz: batch '2026-W08' is there twice",
+        ),
         ("2026-W09.csv", b"", "2026-W09.csv: found an empty file"),
         ("2026-W09.csv", b"a,b\n1,2\n", "2026-W09.csv: unknown column 'a'"),
-        ("2026-W09.csv.gz", gzip.compress(HEADER + rows(1))[:-9], "2026-W09.csv.gz: damaged gzip file"),
+        ("2026-W09.csv.gz", gzip.compress(HEADER + rows(1), mtime=0)[:-9], "2026-W09.csv.gz: damaged gzip file"),
         ("2026-W09.parquet", b"PAR1", "2026-W09.parquet: found Parquet, expected .csv or .csv.gz"),
         ("notes.txt", b"", "notes.txt: not a batch"),
     ],

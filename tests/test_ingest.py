@@ -184,7 +184,7 @@ def test_each_batch_is_counted_and_its_bad_rows_can_be_read_again(folder: Folder
 @pytest.mark.parametrize("packed", [False, True])
 def test_line_ends_byte_order_marks_and_gzip_make_no_difference(folder: Folder, content: bytes, packed: bool) -> None:
     path = Path("batches/2026-W08.csv.gz" if packed else "batches/2026-W08.csv")
-    path.write_bytes(gzip.compress(content) if packed else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
     assert folder.run()["2026-W08"]["kept"] == 1
     assert pq.read_table("kept/2026-W08.parquet").select(["speed"]).to_pylist() == [{"speed": 2.5}]
 
@@ -197,7 +197,7 @@ def test_a_batch_of_one_class_only_is_accepted(folder: Folder, label: bytes) -> 
 
 def test_a_batch_that_is_there_twice_is_refused(folder: Folder) -> None:
     Path("batches/2026-W08.csv").write_bytes(HEADER + b"\n" + GOOD)
-    Path("batches/2026-W08.csv.gz").write_bytes(gzip.compress(HEADER + b"\n" + GOOD))
+    Path("batches/2026-W08.csv.gz").write_bytes(gzip.compress(HEADER + b"\n" + GOOD, mtime=0))
     with pytest.raises(Problem, match=r"batch '2026-W08' is there twice, as 2026-W08.csv too"):
         folder.run()
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud import batches, params
-from fraud.drift_rule import Finding, Rule, checks, judge
+from fraud.drift_rule import Finding, Key, Rule, checks, judge
 from fraud.errors import run
-from fraud.features import matrix
+from fraud.features import Values, matrix
 from fraud.outputs import write_csv, write_json
 from fraud.profiles import Profile
 from fraud.samples import Sample, compare, profiles, sample, sorted_scores
@@ -52,20 +52,23 @@ class Scored(NamedTuple):
 
     def ready(self, table: pa.Table, schema: Schema) -> Sample:
         """Return the rows of one week made ready for comparison, with their scores where there are any."""
-        labels = table[schema.label].cast(pa.float64()).to_numpy()
         mine = self.table.filter(pc.equal(self.table[BATCH], table[BATCH][0]))
-        scores = sorted_scores(mine["probability"].to_numpy(), labels) if len(mine) else {}
-        return sample(matrix(table, schema), labels, schema)._replace(scores=scores)
+        return _sample(table, schema)._replace(scores=_scores(mine) if len(mine) else {})
 
     def reference(self, table: pa.Table, schema: Schema) -> Sample:
         """Return the training rows made ready; their scores are those of the test rows, which the model did not see."""
         test = self.table.filter(pc.equal(self.table["part"], "test"))
-        labels = table[schema.label].cast(pa.float64()).to_numpy()
-        return sample(matrix(table, schema), labels, schema)._replace(
-            weeks=effective_weeks(table),
-            scores=sorted_scores(test["probability"].to_numpy(), test["label"].to_numpy()),
-            score_weeks=effective_weeks(test),
+        return _sample(table, schema)._replace(
+            weeks=effective_weeks(table), scores=_scores(test), score_weeks=effective_weeks(test)
         )
+
+
+def _sample(table: pa.Table, schema: Schema) -> Sample:
+    return sample(matrix(table, schema), table[schema.label].cast(pa.float64()).to_numpy(), schema)
+
+
+def _scores(scored: pa.Table) -> dict[Key, Values]:
+    return sorted_scores(scored["probability"].to_numpy(), scored["label"].to_numpy())
 
 
 def effective_weeks(table: pa.Table) -> float:
