@@ -56,3 +56,9 @@ def test_large_samples_are_thinned_evenly() -> None:
     assert thin[0] == 0
     assert thin[-1] == many[-1, 0]
     assert set(np.diff(thin)) <= {2.0, 3.0, 4.0}
+
+
+def test_the_interval_of_the_auc_holds_the_true_one_nineteen_times_in_twenty() -> None:
+    true = told(normal(100_000, 1), normal(100_000, 2, correlation=0.5)).statistic
+    found = [told(normal(2000, 2 * k), normal(2000, 2 * k + 1, correlation=0.5)).interval for k in range(5, 65)]
+    assert np.mean([interval is not None and interval[0] <= true <= interval[1] for interval in found]) > 0.8

@@ -20,8 +20,11 @@ GENERATED = {
     "data/ingest",
     "data/quarantine",
     "data/split",
+    "data/estimate",
+    "data/drift",
     "models",
     "reports/plots.html",
+    "reports/drift.html",
 }
 
 

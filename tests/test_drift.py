@@ -16,8 +16,8 @@ from fraud.loop.worlds import World
 from fraud.outputs import write_json
 from fraud.samples import Sample, sample
 from fraud.schema import Column, Schema
-from fraud.stages.drift import drift, effective_weeks, past_weeks
-from fraud.verdict import verdict, weekly
+from fraud.stages.drift import category_changes, drift, effective_weeks, past_weeks
+from fraud.verdict import Known, verdict, weekly
 
 RULE = Rule(false_alarms_per_year=1, min_effect=0.02, history=8)
 WIDE = Schema("wide", {f"v{place}": Column(role="feature", type="number") for place in range(30)})
@@ -54,12 +54,12 @@ def test_one_shifted_feature_of_thirty_fires_alone_among_the_features_and_comes_
     names = fired(found(current))
     assert "v17" in names
     assert set(names) <= {"v17", "all features together"}
-    report = verdict(found(current), RULE, {"v17": 0.5, "v3": 0.1})
+    report = verdict(found(current), RULE, Known({"v17": 0.5, "v3": 0.1}))
     assert [report["features"][0][key] for key in ("name", "fired", "importance")] == ["v17", True, 0.5]
 
 
 def test_features_come_in_the_order_of_effect_times_importance() -> None:
-    report = verdict(found(normal(4000, 99)), RULE, {f"v{place}": float(place == 5) for place in range(30)})
+    report = verdict(found(normal(4000, 99)), RULE, Known({f"v{place}": float(place == 5) for place in range(30)}))
     assert report["features"][0]["name"] == "v5"
     weights = [entry["weight"] for entry in report["features"]]
     assert weights == sorted(weights, reverse=True)
@@ -103,6 +103,16 @@ def test_another_mix_of_categories_and_a_new_category_fire() -> None:
     assert mixed(shops(4000, 9, [0.5, 0.3, 0.2]), [0.5, 0.3, 0.2]) == []
 
 
+def test_new_and_vanished_categories_are_named() -> None:
+    before, now = (ready(shops(500, 9, mix), MIXED) for mix in ([0.5, 0.5, 0.0], [0.0, 0.5, 0.5]))
+    found = drift(before, [("w0", before)], [("now", now)], MIXED, RULE)
+    changes = category_changes(found.profiles, MIXED)
+    assert changes["now", "shop"] == {"new_categories": ["web"], "vanished_categories": ["food"]}
+    assert changes["now", "country"] == {"new_categories": [], "vanished_categories": []}
+    report = verdict(found.findings, RULE, Known(categories=changes))
+    assert next(entry for entry in report["features"] if entry["name"] == "shop")["new_categories"] == ["web"]
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_rising_share_of_missing_values_fires_for_numbers_and_categories(place: int) -> None:
     schema = Schema("gaps", {"a": WIDE.columns["v0"], "b": MIXED.columns["country"]})
@@ -124,7 +134,7 @@ def test_a_feature_that_vanished_fires_and_one_that_was_never_there_does_not() -
     findings = drift(ready(weeks[0], schema), past, [("now", ready(weeks[8], schema))], schema, RULE).findings
     assert ("missing", "gone") in [one.check[:2] for one in findings if one.fired]
     assert not [one for one in findings if one.fired and one.check.name == "never"]
-    assert "NaN" not in json.dumps(verdict(findings, RULE, {}))
+    assert "NaN" not in json.dumps(verdict(findings, RULE, Known()))
 
 
 def test_a_constant_feature_does_not_fire_until_it_moves() -> None:
@@ -137,7 +147,7 @@ def test_a_constant_feature_does_not_fire_until_it_moves() -> None:
 
 
 def test_no_current_week_means_no_drift_and_a_sentence_that_says_why(tmp_path: Path) -> None:
-    report = verdict(drift(ready(normal(10, 1)), [], [], WIDE, RULE).findings, RULE, {})
+    report = verdict(drift(ready(normal(10, 1)), [], [], WIDE, RULE).findings, RULE, Known())
     assert report["drift"] is False
     assert report["sentences"] == ["no batch came after split.until, so there is nothing to compare"]
     write_json(tmp_path / "drift.json", report)
@@ -145,7 +155,7 @@ def test_no_current_week_means_no_drift_and_a_sentence_that_says_why(tmp_path: P
 
 
 def test_the_verdict_names_the_weeks_and_what_moved_most() -> None:
-    report = verdict(found(normal(4000, 99) + 1), RULE, {})
+    report = verdict(found(normal(4000, 99) + 1), RULE, Known())
     assert report["drift"] is True
     assert report["weeks"] == ["now"]
     assert report["sentences"][0].startswith("drift in now: 31 of 31 checks fired, most of all ")
@@ -153,7 +163,7 @@ def test_the_verdict_names_the_weeks_and_what_moved_most() -> None:
 
 def test_few_past_weeks_are_said_to_be_too_few() -> None:
     findings = drift(ready(normal(500, 1)), [], [("now", ready(normal(500, 2)))], WIDE, RULE).findings
-    assert "too few to hold the rule to it" in verdict(findings, RULE, {})["sentences"][1]
+    assert "too few to hold the rule to it" in verdict(findings, RULE, Known())["sentences"][1]
 
 
 def test_a_larger_least_effect_silences_a_smaller_drift() -> None:
@@ -172,7 +182,7 @@ def test_a_smaller_number_of_false_alarms_raises_every_threshold() -> None:
 
 
 def test_the_smallest_shift_that_is_promised_to_be_seen_is_seen_nine_times_in_ten() -> None:
-    shift = verdict(found(normal(4000, 99)), RULE, {})["detectable_shift"]
+    shift = verdict(found(normal(4000, 99)), RULE, Known())["detectable_shift"]
     shifted = [(f"n{seed}", ready(normal(4000, seed) + shift * np.eye(30)[0])) for seed in range(100, 140)]
     past = [(f"w{seed}", ready(normal(4000, seed))) for seed in range(PAST)]
     reference = ready(np.concatenate([normal(4000, seed) for seed in range(4, PAST)]))._replace(weeks=3)
@@ -206,5 +216,5 @@ def test_ordinary_weeks_of_every_kind_set_off_no_more_alarms_than_promised() -> 
 
 
 def test_the_verdict_has_no_number_that_json_does_not_know(tmp_path: Path) -> None:
-    write_json(tmp_path / "drift.json", verdict(found(normal(30, 99), rows=30), RULE, {}))
+    write_json(tmp_path / "drift.json", verdict(found(normal(30, 99), rows=30), RULE, Known()))
     assert "NaN" not in (tmp_path / "drift.json").read_text()

@@ -372,6 +372,7 @@ def test_too_few_frauds_cannot_be_compared(world: World, tmp_path: Path, monkeyp
     copy = world.copy.twin(tmp_path / "copy")
     pin(copy, Pins((copy.path / "models/model.onnx").read_bytes(), rows=UNSEEN.slice(0, 50)))
     monkeypatch.chdir(copy.path)
+    monkeypatch.setenv("PATH", ENVIRONMENT["PATH"])
     with pytest.raises(NotComparable, match=r"data/split/test.parquet: found \d frauds, expected 20 .*test_weeks"):
         gate.main("bad")
 

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from examples import ROOT
 
 SOURCE = ROOT / "src/fraud"
-SHARED_WITH_THE_SERVER = ["contract", "drift_rule", "features", "schema", "scoring"]
+SHARED_WITH_THE_SERVER = ["contract", "drift_rule", "features", "profiles", "samples", "schema", "scoring", "verdict"]
 TRAINING = ["pandas", "sklearn", "imblearn", "scipy", "pyarrow", "onnx", "dvc", "joblib", "mlflow"]
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 

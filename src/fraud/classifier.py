@@ -39,6 +39,7 @@ def tell_apart(reference: Matrix, current: Matrix) -> Distance | None:
         _in_size((auc - 0.5) / spread),
         1 / (1 / rows[0] + 1 / rows[1]),
         lambda z: 2 * spread * _one_sided(z),
+        interval=_interval(auc, rows),
     )
 
 
@@ -61,6 +62,14 @@ def _auc(reference: Values, current: Values) -> float:
     ordered = np.sort(reference)
     below, upto = (np.searchsorted(ordered, current, side=side) for side in ("left", "right"))
     return float((below + upto).mean() / (2 * len(reference)))
+
+
+def _interval(auc: float, rows: list[int]) -> tuple[float, float]:
+    """Return the 95 % interval of an AUC of so many reference and current rows (Hanley and McNeil 1982)."""
+    pairs = [part - auc**2 for part in (2 * auc**2 / (1 + auc), auc / (2 - auc))]
+    variance = auc * (1 - auc) + sum((count - 1) * part for count, part in zip(rows, pairs, strict=True))
+    half = 1.96 * math.sqrt(variance / (rows[0] * rows[1]))
+    return max(0.0, auc - half), min(1.0, auc + half)
 
 
 def _columns(features: Matrix) -> Matrix:

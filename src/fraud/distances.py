@@ -27,6 +27,7 @@ class Distance(NamedTuple):
     size: float  # 1 / (1 / rows + 1 / rows), by which the variance of noise falls.
     needed: Callable[[float], float]  # The effect at which `z` would be so large.
     weeks: float = 0.0  # 1 / weeks + 1 / weeks, by which the variance between weeks falls.
+    interval: tuple[float, float] | None = None  # Of the statistic, 95 %, where sampling noise is all there is.
 
 
 def ks_statistic(reference: Values, current: Values) -> float:

@@ -1,7 +1,8 @@
 """Put the findings of all checks into one verdict, in numbers and in words."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from fraud.distances import NORMAL
 from fraud.drift_rule import Finding, Rule
@@ -10,10 +11,17 @@ FEATURE = "values"  # The kind of check that looks at one feature's values.
 FEW_PAIRS = 3  # Of past weeks, below which the rate of false alarms is hoped for and not learnt.
 
 
-def verdict(found: Sequence[Finding], rule: Rule, importance: dict[str, float]) -> dict[str, Any]:
+class Known(NamedTuple):
+    """What is known of the features: how much the model leans on each, and which categories are new or gone."""
+
+    importance: Mapping[str, float] = MappingProxyType({})
+    categories: Mapping[tuple[str, str], dict[str, list[str]]] = MappingProxyType({})  # By week and feature.
+
+
+def verdict(found: Sequence[Finding], rule: Rule, known: Known) -> dict[str, Any]:
     """Return what reports/drift.json says; features come in the order of effect times importance to the model."""
     worst = _worst(found)
-    entries = [_entry(one, importance.get(one.check.name)) for one in worst]
+    entries = [_entry(one, known) for one in worst]
     features = [entry for entry in entries if entry["kind"] == FEATURE]
     fired = [one for one in worst if one.fired]
     return {
@@ -60,9 +68,10 @@ def _ratio(one: Finding) -> float:
     return (1 if one.fired else 0) + one.distance.effect / one.threshold
 
 
-def _entry(one: Finding, importance: float | None) -> dict[str, Any]:
+def _entry(one: Finding, known: Known) -> dict[str, Any]:
+    importance, interval = known.importance.get(one.check.name), one.distance.interval
     weight = None if importance is None else round(one.distance.effect * importance, 6)
-    return {
+    return known.categories.get((one.week, one.check.name), {}) | {
         "kind": one.check.kind,
         "name": one.check.name,
         "title": title(one),
@@ -71,6 +80,7 @@ def _entry(one: Finding, importance: float | None) -> dict[str, Any]:
         "importance": importance,
         "weight": weight,
         "chance": float(f"{one.chance:.3g}"),
+        "interval": interval and [round(end, 6) for end in interval],
         **{key: round(getattr(one.distance, key), 6) for key in ("statistic", "effect")},
         **{key: round(getattr(one, key), 6) for key in ("threshold", "detectable")},
     }

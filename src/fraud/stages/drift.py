@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from fraud.profiles import Profile
 from fraud.samples import Sample, compare, profiles, sample, sorted_scores
 from fraud.schema import BATCH, Schema, load
 from fraud.tables import by_week, read_table, without_pandas
-from fraud.verdict import verdict, weekly
+from fraud.verdict import Known, verdict, weekly
 
 Weeks = Iterable[tuple[str, Sample]]
 
@@ -84,6 +84,21 @@ def past_weeks(names: list[str], current: pa.Table, history: int) -> list[str]:
     return names[max(0, end - history) : end]
 
 
+def category_changes(
+    drawn: dict[str, dict[str, Profile]], schema: Schema
+) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """Return by week and feature the categories that the reference does not have, and those that the week lacks."""
+    found = {}
+    for week, name in product(drawn, schema.features):
+        categories = [str(one) for one in schema.features[name].categories]
+        before, now = drawn["reference"][name].counts, drawn[week][name].counts
+        if categories:
+            new = [one for one, old, count in zip(categories, before, now, strict=True) if count and not old]
+            gone = [one for one, old, count in zip(categories, before, now, strict=True) if old and not count]
+            found[week, name] = {"new_categories": new, "vanished_categories": gone}
+    return found
+
+
 def read_importance(path: str) -> dict[str, float]:
     """Return how much the model leans on each feature."""
     with Path(path).open(encoding="utf-8", newline="") as file:
@@ -100,9 +115,8 @@ def main(schema_path: str, reference_path: str, current_path: str, *others: str)
     now = ((name, scored.ready(table, schema)) for name, table in by_week(current))
     found = drift(scored.reference(reference, schema), before, now, schema, rule)
     rows = {"reference": len(reference), "current": len(current)}
-    write_json(
-        report, verdict(found.findings, rule, read_importance(importance_path)) | {"rows": rows, "past_weeks": past}
-    )
+    known = Known(read_importance(importance_path), category_changes(found.profiles, schema))
+    write_json(report, verdict(found.findings, rule, known) | {"rows": rows, "past_weeks": past})
     write_csv(plot, weekly(found.findings))
     write_json(drawn, msgspec.to_builtins(found.profiles))
 
