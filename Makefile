@@ -6,7 +6,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots exp data remote push pull twice bench bench-calibration lock clean
+.PHONY: help setup repro test check metrics plots exp data remote push pull prequential twice bench bench-calibration lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last l
 
 pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing here before all has come
 	@$(RUN) fraud.loop.transfer pull
+
+prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
+	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"
 
 twice: $(READY) ## rebuild everything with other threads and another CPU path; fail when a byte of dvc.lock differs
 	@$(RUN) fraud.loop.twice
