@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots drift-report exp data remote push pull gate twice bench bench-calibration bench-gate bench-drift lock clean
+.PHONY: help setup repro test check metrics plots drift-report exp data remote push pull gate prequential twice bench bench-calibration bench-gate bench-drift lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing he
 
 gate: $(READY) ## compare models/model.onnx with the one that BASE=main pins; fail when it is worse
 	@$(RUN) fraud.loop.gate "$(BASE)"
+
+prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
+	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"
 
 twice: $(READY) ## rebuild everything with other threads and another CPU path; fail when a byte of dvc.lock differs
 	@$(RUN) fraud.loop.twice

@@ -34,7 +34,8 @@ def verdict(found: Sequence[Finding], rule: Rule, known: Known) -> dict[str, Any
         "past_pairs": max((len(one.check.past) for one in found), default=0),
         "detectable_shift": _detectable_shift(found),
         "sentences": _sentences(found, fired, rule),  # In a list, as `dvc metrics` shows no lists.
-        "weeks": sorted({one.week for one in found if one.fired}),
+        "weeks": list(dict.fromkeys(one.week for one in found if one.fired)),
+        "alarms": [{"week": one.week, "check": title(one)} for one in found if one.fired],
         "features": sorted(features, key=lambda entry: (-(entry["weight"] or 0), entry["name"])),
         "others": [entry for entry in entries if entry["kind"] != FEATURE],
     }
