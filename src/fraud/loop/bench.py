@@ -21,7 +21,7 @@ SCHEMA = "data/schemas/creditcard.yaml"
 READ = "import sys, pandas; pandas.read_csv(sys.argv[1])"
 FLOOR = "\n".join(
     f"  s{stage}: {{cmd: touch out{stage}, deps: [{f'out{stage - 1}' if stage else 'start'}], outs: [out{stage}]}}"
-    for stage in range(6)
+    for stage in range(7)
 )
 
 
@@ -60,7 +60,7 @@ def in_turns(title: str, ours: Callable[[], float], theirs: Callable[[], float])
 
 
 def no_op(folder: Path) -> None:
-    """Compare a `dvc repro` with nothing to do with that of six stages that do nothing at all."""
+    """Compare a `dvc repro` with nothing to do with that of as many stages that do nothing at all."""
     floor = folder / "floor"
     floor.mkdir()
     process(floor, "git", "init", "-q")
@@ -74,7 +74,7 @@ def no_op(folder: Path) -> None:
     for graph in (ours, floor):
         process(graph, "dvc", "repro", "-q")
     in_turns(
-        "no-op dvc repro against six empty stages",
+        "no-op dvc repro against seven empty stages",
         lambda: process(ours, "dvc", "repro", "-q").seconds,
         lambda: process(floor, "dvc", "repro", "-q").seconds,
     )
@@ -85,29 +85,13 @@ def one_file(folder: Path) -> None:
     _simulate(folder, weeks=1, rows=KAGGLE_ROWS)
     settings = {"split.until": None, "split.weeks": 1, "split.method": "stratified", "train.model": MODELS[2]}
     change(settings, folder / "params.yaml")
-    train, test, current = (f"split/{part}.parquet" for part in ("train", "test", "current"))
-    steps = [
-        ["ingest", "simulated", "kept", "quarantine", "ingest.json"],
-        ["split", "kept", "split", "split.json"],
-        ["train", train, "model.onnx"],
-        ["estimate", "model.onnx", "kept", "split.json", test, current, "scores.parquet", "estimate.json", "plots"],
-        [
-            "drift",
-            train,
-            test,
-            "kept",
-            "scores.parquet",
-            "plots/importance.csv",
-            "drift.json",
-            "drift.csv",
-            "drawn.json",
-        ],
-    ]
-    for name, *arguments in steps[:-1]:
+    ingest = ["ingest", "simulated", "kept", "quarantine", "ingest.json"]
+    split, *others, drift = after_ingest("kept", "split/train.parquet", "split/test.parquet", "split/test.parquet")
+    for name, *arguments in (ingest, split, *others):
         stage(folder, name, SCHEMA, *arguments)
 
     def ours() -> float:
-        timed = (stage(folder, name, SCHEMA, *arguments) for name, *arguments in (*steps[:2], steps[-1]))
+        timed = (stage(folder, name, SCHEMA, *arguments) for name, *arguments in (ingest, split, drift))
         return sum(used.seconds for used in timed)
 
     file = "simulated/2026-W01.csv"
@@ -115,12 +99,38 @@ def one_file(folder: Path) -> None:
     in_turns(title, ours, lambda: process(folder, sys.executable, "-c", READ, file).seconds)
 
 
+def after_ingest(kept: str, train: str, test: str, current: str) -> list[list[str]]:
+    """Return the stages split, train, estimate and drift, each with its arguments after the schema."""
+    return [
+        ["split", kept, "split", "split.json"],
+        ["train", train, "model.onnx"],
+        ["estimate", "model.onnx", kept, "split.json", test, current, "scores.parquet", "estimate.json", "plots"],
+        [
+            "drift",
+            train,
+            current,
+            kept,
+            "scores.parquet",
+            "plots/importance.csv",
+            "drift.json",
+            "drift.csv",
+            "drawn.json",
+        ],
+    ]
+
+
 def memory(folder: Path) -> None:
-    """Print the peak memory of ingest while the number of batches doubles."""
+    """Print the peak memory of ingest and drift while the number of batches doubles."""
     for weeks in (6, 12, 24):
         _simulate(folder, weeks, rows=20_000)
         used = stage(folder, "ingest", SCHEMA, "simulated", f"kept{weeks}", f"quarantine{weeks}", "ingest.json")
         print(f"peak memory of ingest, {weeks} batches of 20000 rows: {used.memory:.0f} MB")
+    change({"split.until": "2026-W20", "train.model": MODELS[2]}, folder / "params.yaml")
+    steps = after_ingest("kept24", *(f"split/{part}.parquet" for part in ("train", "test", "current")))
+    for history in (4, 8, 16):
+        change({"drift.history": history}, folder / "params.yaml")
+        used = [stage(folder, name, SCHEMA, *arguments) for name, *arguments in steps][-1]
+        print(f"peak memory of drift, {history} past batches of 20000 rows: {used.memory:.0f} MB")
 
 
 def models(folder: Path) -> None:
