@@ -1,11 +1,14 @@
 """Distances: exactly scipy's statistics, and surprises that can be turned back."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from fraud import distances
 from fraud.distances import (
     categories,
     chi_square,
@@ -26,11 +29,22 @@ def counts(*samples: list[int]) -> np.ndarray:
     return np.array([np.bincount(sample, minlength=6) for sample in samples], dtype=float)
 
 
-@given(FEW, FEW)
-def test_the_distance_of_numbers_is_exactly_that_of_scipy(reference: list[float], current: list[float]) -> None:
+@pytest.mark.parametrize("cuts", [2, 3, 5, distances.CUTS])
+@given(reference=FEW, current=FEW)
+def test_the_distance_of_numbers_is_exactly_that_of_scipy(
+    cuts: int, reference: list[float], current: list[float]
+) -> None:
     with np.errstate(all="ignore"):  # Its p-value of two single rows divides by zero.
         expected = stats.ks_2samp(reference, current, method="asymp").statistic
-    assert ks_statistic(np.sort(reference), np.sort(current)) == expected
+    with mock.patch.object(distances, "CUTS", cuts):
+        assert ks_statistic(np.sort(reference), np.sort(current)) == expected
+
+
+@pytest.mark.parametrize("digits", [1, 3, 9])
+def test_large_samples_have_the_statistic_of_scipy_too(digits: int) -> None:
+    rng = np.random.default_rng(digits)
+    reference, current = rng.normal(size=50_000).round(digits), rng.normal(0.01, 1, size=40_000).round(digits)
+    assert ks_statistic(np.sort(reference), np.sort(current)) == stats.ks_2samp(reference, current).statistic
 
 
 @given(CODES, CODES)

@@ -8,13 +8,15 @@ reach from 0, the same, to 1, wholly different, however many rows there are.
 import math
 from collections.abc import Callable
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from fraud.features import Values
 
 FEWEST = 5  # Rows that a category should have in the smaller sample, for the chi-square law to hold.
+CUTS = 8_192  # Values at which two distributions are compared first.
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 NORMAL = NormalDist()
 
 
@@ -34,18 +36,28 @@ def ks_statistic(reference: Values, current: Values) -> float:
     """Return the largest distance between the two empirical distributions, as scipy.stats.ks_2samp does.
 
     Both samples must be sorted. Between two current values the current distribution is flat, so that the distance
-    peaks next to one of them.
+    peaks next to one of them. Both distributions grow, so that what they are at two values bounds their distance
+    between these: first some values are looked at, then those where the distance may be larger.
     """
-    places = np.arange(len(current))
-    jumps = current[1:] != current[:-1]
-    last, first = np.append(jumps, True), np.insert(jumps, 0, True)  # Of each run of equal values.
-    upto = np.searchsorted(reference, current, side="right")
-    below = upto.copy()
-    tied = (upto > 0) & (reference[upto - 1] == current)
-    below[tied] = np.searchsorted(reference, current[tied], side="left")
-    after = np.abs(upto / len(reference) - (places + 1) / len(current))[last]
-    before = np.abs(below / len(reference) - places / len(current))[first]
-    return float(max(after.max(), before.max()))
+    cuts = np.unique(np.linspace(0, len(current) - 1, CUTS).astype(int))
+    (below, below_current), (upto, upto_current) = _shares(reference, current, current[cuts])
+    found = max(np.abs(below - below_current).max(), np.abs(upto - upto_current).max())
+    bounds = np.maximum(upto[1:] - below_current[:-1], upto_current[1:] - below[:-1])
+    points = current[:-1][np.repeat(bounds > found, np.diff(cuts))]
+    if len(points):
+        found = max(found, *(np.abs(one - other).max() for one, other in _shares(reference, current, points)))
+    return float(found)
+
+
+def _shares(reference: Values, current: Values, points: Values) -> list[tuple[Values, Values]]:
+    """Return the share of each sample below the points, and up to them."""
+    return [
+        (
+            np.searchsorted(reference, points, side=side) / len(reference),
+            np.searchsorted(current, points, side=side) / len(current),
+        )
+        for side in SIDES
+    ]
 
 
 def numbers(statistic: float, rows: tuple[float, float]) -> Distance:
