@@ -51,8 +51,9 @@ def estimated(reports: DriftReports) -> str:
     head = "".join(f"<th scope=col>{name}</th>" for name in ("Metric", "Promised, 95 % band", "Came true", "The band"))
     return (
         "<section>\n<h2>How well the model does, before labels and after</h2>\n"
-        "<p>Promised by the model's own probabilities without a label, newest week first. A value outside the band "
-        "says that the probabilities do not hold for that week; by chance alone it is one value in twenty.</p>\n"
+        "<p>Promised by the model's probabilities without a label of the week, newest first; those of current weeks "
+        "are first held against the labelled test weeks. A value outside the band says that the probabilities do not "
+        "hold for that week; by chance alone it is one value in twenty.</p>\n"
         f'<table class="estimates">\n<thead><tr>{head}</tr></thead>\n{weeks}</table>\n</section>\n'
     )
 

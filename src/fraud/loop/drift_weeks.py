@@ -84,8 +84,8 @@ def estimates(weeks: Sequence[Week]) -> str:
     frame = Frame(_axis([one.week for one in newest]), axis)
     drawing = frame.axes() + "".join(_promise(frame, place + 0.5, one) for place, one in enumerate(newest))
     caption = (
-        "Bars: the 95 % band of what the model's own probabilities promise, without a label; the stroke in it is the "
-        "expected value. Dots: what the labels say, ringed within the band, filled outside it."
+        "Bars: the 95 % band of what the probabilities promise, without a label of the week; the stroke in it is "
+        "the expected value. Dots: what the labels say, ringed within the band, filled outside it."
     )
     return figure("What the scores promise, and what came true", caption, drawing)
 
