@@ -14,6 +14,7 @@ from fraud.distances import (
     chi_square,
     chi_square_distance,
     chi_square_surprise,
+    exact_surprise,
     ks_statistic,
     ks_surprise,
     normal_equivalent,
@@ -97,6 +98,32 @@ def test_the_same_holds_for_categories(one: list[int], two: list[int]) -> None:
     if distance.z > 0.01:
         assert distance.needed(distance.z) == pytest.approx(distance.effect, rel=1e-3)
     assert distance.needed(distance.z + 1) > distance.effect
+
+
+@pytest.mark.parametrize("rows", [30, 500, 2000])
+def test_what_was_never_there_is_seen_however_small_the_week_is_beside_the_reference(rows: int) -> None:
+    for share in (1.0, 0.5):
+        table = np.array([[60_000, 0], [rows * (1 - share), rows * share]])
+        found = categories(table)
+        assert found.z > 8
+        assert found.effect == pytest.approx(chi_square_distance(table))
+        assert found.needed(found.z) == pytest.approx(found.effect)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_the_exact_surprise_is_that_of_the_binomial_law(before: int, here: int) -> None:
+    rows = np.array([6000.0, 1500.0])
+    law = stats.binom(before + here, rows[1] / rows.sum())
+    expected = min(1.0, 2 * min(law.sf(here - 1), law.cdf(here)))
+    assert exact_surprise(np.array([before, here]), rows) == pytest.approx(-np.log(expected), rel=1e-6, abs=1e-6)
+
+
+def test_hundreds_of_categories_that_all_change_are_no_trouble() -> None:
+    table = np.zeros((2, 300))
+    table[0, :150], table[1, 150:] = 400, 133
+    found = categories(table)
+    assert found.effect == 1
+    assert found.z > 100
 
 
 def test_rare_categories_count_as_one_so_that_chance_alone_does_not_surprise() -> None:

@@ -190,6 +190,33 @@ def test_the_smallest_shift_that_is_promised_to_be_seen_is_seen_nine_times_in_te
     assert hits > 0.75 * 40  # Once in a thousand times it would be less, if it is nine in ten.
 
 
+def test_a_shift_that_is_promised_to_be_seen_is_seen_where_weeks_stray_too() -> None:
+    schema = Schema("six", {f"v{place}": WIDE.columns["v0"] for place in range(6)})
+    hits = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        weeks = [rng.normal(size=(2000, 6)) + 0.05 * rng.normal(size=6) for _ in range(9)]
+        past = [(f"w{place}", ready(week, schema)) for place, week in enumerate(weeks[:8])]
+        reference = ready(np.concatenate(weeks[5:8]), schema)._replace(weeks=3)
+        promise = verdict(
+            drift(reference, past, [("now", ready(weeks[8], schema))], schema, RULE).findings, RULE, Known()
+        )
+        shifted = ready(weeks[8] + promise["detectable_shift"] * np.eye(6)[0], schema)
+        hits.append("v0" in fired(drift(reference, past, [("now", shifted)], schema, RULE).findings))
+    assert np.mean(hits) > 0.78  # Of 60; below that one time in a hundred if it is 0.9.
+
+
+def test_checks_that_cannot_fire_and_weeks_that_are_not_compared_are_named() -> None:
+    tiny = [("w8", ready(normal(400, 8))), ("w9", ready(normal(2, 9)))]
+    findings = drift(ready(normal(400, 1)), [], tiny, WIDE, RULE).findings
+    report = verdict(findings, RULE, Known(weeks=["w8", "w9"]))
+    words = "; ".join(report["sentences"])
+    assert report["detectable_shift"] is None
+    assert "too few rows to compare: w9" in words
+    assert "no change is seen nine times in ten by v" in words
+    assert "the rate of fraud is not compared, as labels are not known or all the same: w8, w9" in words
+
+
 def test_history_is_what_came_before_the_first_current_week() -> None:
     names = [f"w{number}" for number in range(6)]
     current = pa.table({"batch": ["w4", "w5"]})

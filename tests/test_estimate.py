@@ -142,3 +142,22 @@ def test_average_precision_is_that_of_scikit_learn_ties_included() -> None:
     rng = np.random.default_rng(7)
     scores, truth = rng.integers(0, 9, 300) / 9, rng.integers(0, 2, 300)
     assert _average_precision(scores, truth) == pytest.approx(sk.average_precision_score(truth, scores))
+
+
+def test_what_is_known_without_labels_has_no_band() -> None:
+    value, low, high = expected(payments(), COST, TRUST, 7)["alerts_per_1000"]
+    assert low == value == high
+
+
+def test_too_few_expected_frauds_promise_nothing_that_hangs_on_them() -> None:
+    found = Payments(np.full(30, 0.01), np.ones(30), 0.5)
+    promised = expected(found, COST, TRUST, 7)
+    assert promised["recall"] == promised["average_precision"] == [None, None, None]
+    week = {"week": "w1", **estimate(Week("w1", "current", found, np.full(30, np.nan)), COST, TRUST, 7)}
+    assert sentence([week]) == "w1: too few frauds are expected to promise an average precision"
+
+
+def test_a_realised_value_outside_the_band_is_said_to_be_no_promise_kept() -> None:
+    found = payments()
+    wrong = Week("w1", "current", found, drawn(found, 3)[::-1].astype(float))
+    assert "outside the band: fraud changed" in sentence([{"week": "w1", **estimate(wrong, COST, TRUST, 7)}])

@@ -76,25 +76,36 @@ def numbers(statistic: float, rows: tuple[float, float]) -> Distance:
 def categories(table: Values) -> Distance:
     """Return the distance of two samples by their counts; those too rare for the chi-square law count as one.
 
-    Where they are too rare together, they count with the largest.
+    Where they are too rare together, the chance of their number in the second sample is exact, and the less likely
+    of the two findings counts, at twice its chance.
     """
     rows = table.sum(axis=1)
-    expected = table.sum(axis=0) * rows.min() / rows.sum()
-    rare = expected < FEWEST
-    pooled = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
-    if rare.any() and expected[rare].sum() < FEWEST and not rare.all():
-        pooled[:, pooled.sum(axis=0).argmax()] += pooled[:, -1]
-        pooled = pooled[:, :-1]
-    statistic, freedom = chi_square(pooled)
-    effect, size = chi_square_distance(pooled), float(1 / (1 / rows).sum())
+    rare = table.sum(axis=0) * rows.min() / rows.sum() < FEWEST
+    rest, few = table[:, ~rare], table[:, rare].sum(axis=1)
+    pooled, size = np.column_stack([rest, few]), float(1 / (1 / rows).sum())
+    if few.sum() * rows.min() / rows.sum() >= FEWEST or not few.any():
+        statistic, freedom = chi_square(pooled)
+        seldom = chi_square_surprise(statistic, freedom)
+    else:
+        statistic, freedom = chi_square(rest) if rest.any(axis=1).all() else (0.0, 0)
+        seldom = max(chi_square_surprise(statistic, freedom), exact_surprise(few, rows)) - math.log(2)
+    effect, z = chi_square_distance(pooled), normal_equivalent(max(0.0, seldom))
 
-    def needed(z: float) -> float:
-        limit = _inverse(lambda value: chi_square_surprise(value, freedom), surprise(z)) if freedom else 0.0
-        return effect * math.sqrt(limit / statistic) if statistic else math.sqrt(limit / size) / 2
+    def needed(limit: float) -> float:
+        """Return the effect at `limit`; it grows with the root of the statistic, as z nearly does."""
+        return effect * limit / z if z else limit / math.sqrt(size) / 2
 
-    return Distance(
-        chi_square(table)[0], effect, normal_equivalent(chi_square_surprise(statistic, freedom)), size, needed
-    )
+    return Distance(chi_square(table)[0], effect, z, size, needed)
+
+
+def exact_surprise(few: Values, rows: Values) -> float:
+    """Return -log of the chance that as many of the `few` rows, or as few, fall into the second sample, times two."""
+    total, here, share = int(few.sum()), int(few[1]), rows[1] / rows.sum()
+    counts = np.arange(total + 1)
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, total + 1)))])
+    logs = factorials[-1] - factorials - factorials[::-1] + counts * math.log(share) + counts[::-1] * math.log1p(-share)
+    tails = [float(np.logaddexp.reduce(part)) for part in (logs[here:], logs[: here + 1])]
+    return max(0.0, -min(tails) - math.log(2))
 
 
 def chi_square(table: Values) -> tuple[float, int]:
@@ -107,7 +118,7 @@ def chi_square(table: Values) -> tuple[float, int]:
 def chi_square_distance(table: Values) -> float:
     """Return the distance of the two rows of a table of counts, between 0 and 1."""
     p, q = table[:, table.any(axis=0)] / table.sum(axis=1, keepdims=True)
-    return float(np.sqrt((((p - q) ** 2) / (p + q)).sum() / 2))
+    return min(1.0, float(np.sqrt((((p - q) ** 2) / (p + q)).sum() / 2)))
 
 
 def surprise(z: float) -> float:
@@ -140,12 +151,12 @@ def chi_square_surprise(statistic: float, freedom: int) -> float:
     half = statistic / 2
     if freedom == 0 or half == 0:
         return 0.0
-    # Of the upper tail over exp(-half): erfc for odd degrees of freedom, and a sum that ends.
-    start = (1 if freedom % 2 else 2) / 2
-    tail = math.exp(half - surprise(math.sqrt(statistic))) if freedom % 2 else 1.0
-    terms = [(start + step) * 1.0 for step in range((freedom - 1) // 2)]
-    tail += sum(math.exp(power * math.log(half) - math.lgamma(power + 1)) for power in terms)
-    return max(0.0, half - math.log(tail))
+    # The logarithm of the upper tail times exp(half): erfc for odd degrees of freedom, and a sum that ends.
+    odd = freedom % 2
+    logs = [half - surprise(math.sqrt(statistic)) if odd else 0.0]
+    powers = [step + (0.5 if odd else 1.0) for step in range((freedom - 1) // 2)]
+    logs += [power * math.log(half) - math.lgamma(power + 1) for power in powers]
+    return max(0.0, half - float(np.logaddexp.reduce(logs)))
 
 
 def _inverse(function: Callable[[float], float], value: float) -> float:

@@ -12,7 +12,8 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from fraud.distances import NORMAL, Distance
-from fraud.ordinary import Pair, chance, learn, limit
+from fraud.features import Values
+from fraud.ordinary import STRENGTHS, Pair, chance, learn, limit
 from fraud.params import Section
 
 WEEKS_A_YEAR = 52
@@ -62,7 +63,7 @@ class Finding(NamedTuple):
     week: str
     chance: float  # ... that an ordinary week shows this much.
     threshold: float
-    detectable: float  # The effect that is seen nine times in ten.
+    detectable: float | None  # The effect that is seen nine times in ten; none where no effect is.
     fired: bool
 
     @property
@@ -82,11 +83,16 @@ def judge(checks: Sequence[Check], rule: Rule) -> list[Finding]:
         for week, distance in check.current.items():
             seldom = chance(likely, _pair(distance))
             threshold = max(rule.min_effect, distance.needed(limit(likely, _pair(distance).scale, share)))
-            detectable = threshold + NORMAL.inv_cdf(0.9) * 0.5 / math.sqrt(distance.size)
+            detectable = threshold + NORMAL.inv_cdf(0.9) * 0.5 * _straying(likely, distance) / math.sqrt(distance.size)
             fired = seldom < share and distance.effect > rule.min_effect
-            found.append(Finding(check, week, seldom, threshold, min(1.0, detectable), fired))
+            found.append(Finding(check, week, seldom, threshold, detectable if detectable < 1 else None, fired))
     return found
 
 
 def _pair(distance: Distance) -> Pair:
     return Pair(distance.z, distance.weeks * distance.size)
+
+
+def _straying(likely: Values, distance: Distance) -> float:
+    """Return the standard deviation of the week's z where no s is ruled out: 1 where weeks do not stray."""
+    return math.sqrt(1 + float(likely @ STRENGTHS**2) * distance.weeks * distance.size)

@@ -2,8 +2,8 @@
 
 A payment with probability p counts as p of a fraud and 1 - p of a legitimate one, so that every metric has an expected
 value. The probabilities are first held against labelled weeks that the model was not trained on (`trust`). The band
-holds three things: which payments came, which of them turn out to be fraud, and how exactly those labelled weeks tell
-what a probability means. It does not hold a change of what fraud looks like: that the scores cannot know, and a
+holds two things: which of these payments turn out to be fraud, and how exactly those labelled weeks tell what a
+probability means. It does not hold a change of what fraud looks like: that the scores cannot know, and a
 realised value outside the band shows it.
 """
 
@@ -18,9 +18,12 @@ from fraud.features import Values
 from fraud.metrics import Scored, decisions, ranking, rounded, scored
 
 METRICS = ("average_precision", "precision", "recall", "alerts_per_1000", "saved_per_1000")
+OF_FRAUDS = ("average_precision", "precision", "recall")  # ... which hang on how many frauds there are.
 CHUNK = 20  # Samples in memory at a time.
 STEP = 0.02  # Rows whose log-odds differ less share a place when `trust` fits.
 FEWEST = 20  # Frauds, below which labelled weeks do not tell what a probability means.
+SLOPE = 2.0  # A slope is known less surely than an intercept: other training rows moved it by so much.
+FEW_EXPECTED = 5  # Frauds, below which what hangs on them has no value.
 MARGIN = 1e-12  # So that log-odds are finite at 0 and 1.
 
 
@@ -46,8 +49,8 @@ class Trust(NamedTuple):
 
 def at_their_word(frauds: int, samples: int, seed: int) -> Trust:
     """Return the trust in probabilities of which is only known that so many frauds stood behind their calibration."""
-    shifts = np.random.default_rng(seed).normal(0, 1 / np.sqrt(max(1, frauds)), samples)
-    return Trust(np.ones(samples + 1), np.insert(shifts, 0, 0.0))
+    slopes, shifts = np.random.default_rng(seed).normal(0, 1 / np.sqrt(max(1, frauds)), (2, samples))
+    return Trust(np.insert(1 + SLOPE * slopes, 0, 1.0), np.insert(shifts, 0, 0.0))
 
 
 def trust(probability: Values, labels: NDArray[np.int64], samples: int, seed: int) -> Trust:
@@ -73,7 +76,9 @@ def expected(payments: Payments, cost: Cost, believed: Trust, seed: int) -> dict
     for start in range(1, samples + 1, CHUNK):
         places = range(start, min(start + CHUNK, samples + 1))
         parts.append(_measured(payments, cost, np.stack([_drawn(rng, payments, believed, one) for one in places])))
-    return {name: [rounded(values[name][0]), *_band([part[name] for part in parts])] for name in METRICS}
+    found = {name: [rounded(values[name][0]), *_band([part[name] for part in parts])] for name in METRICS}
+    unknown: list[float | None] = [None, None, None]
+    return found if best.sum() >= FEW_EXPECTED else found | dict.fromkeys(OF_FRAUDS, unknown)
 
 
 def realised(payments: Payments, labels: NDArray[np.int64], cost: Cost) -> dict[str, float | None]:
@@ -98,11 +103,9 @@ def _measure(rows: Scored, weights: Values) -> dict[str, Values]:
 
 
 def _drawn(rng: np.random.Generator, payments: Payments, believed: Trust, place: int) -> Values:
-    """Return the weights of one sample: payments drawn again, each of them fraud or not."""
-    rows = len(payments.probability)
-    count = np.bincount(rng.integers(0, rows, rows), minlength=rows)
-    frauds = rng.binomial(count, believed.meant(payments.probability, place))
-    return np.concatenate([frauds, count - frauds]).astype(float)
+    """Return the weights of one sample: each payment fraud or not."""
+    fraud = rng.random(len(payments.probability)) < believed.meant(payments.probability, place)
+    return np.concatenate([fraud, ~fraud]).astype(float)
 
 
 def _band(parts: list[Values]) -> list[float | None]:

@@ -7,7 +7,7 @@ each check keeps a distribution over a grid of them, and checks lend each other 
 is itself learnt from all of them (empirical Bayes). The chance of a new week's z is averaged over that distribution,
 so that what few weeks leave open makes the rule more cautious, never less.
 
-The four constants were chosen by `make bench-drift`; docs/statistics.md says how.
+DECISIONS.md says how the constants were chosen, and `make bench-drift` measures what they do.
 """
 
 import math

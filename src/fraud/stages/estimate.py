@@ -25,6 +25,8 @@ from fraud.scoring import Model
 from fraud.scoring import load as load_model
 from fraud.tables import by_week, read_table, without_pandas, write_table
 
+FIRST = "average_precision"  # The metric that the sentence speaks of.
+
 
 class Params(Section, frozen=True):
     """Section `estimate` of params.yaml."""
@@ -68,9 +70,12 @@ def estimates(weeks: list[Week], frauds: int, cost: Cost, section: Params) -> li
     """Return the report of each test week, by the model's word, and of each current week, by what test weeks taught."""
     by_word = at_their_word(frauds, section.samples, section.seed)
     tested = [week for week in weeks if week.part == "test"]
-    labels = np.concatenate([week.labels for week in tested]).astype(np.int64)
+    labels = np.concatenate([np.empty(0), *(week.labels for week in tested)]).astype(np.int64)
     learnt = trust(
-        np.concatenate([week.payments.probability for week in tested]), labels, section.samples, section.seed
+        np.concatenate([np.empty(0), *(week.payments.probability for week in tested)]),
+        labels,
+        section.samples,
+        section.seed,
     )
     return [
         {"week": week.name, "part": week.part}
@@ -103,12 +108,17 @@ def past_weeks(folder: str, split_report: str, history: int) -> list[pa.Table]:
 
 
 def sentence(found: list[dict[str, Any]]) -> str:
-    """Return the newest week's expectation in words."""
+    """Return the newest week's expectation in words, and whether to trust it."""
     newest = found[-1]
-    value, low, high = newest["estimated"]["average_precision"]
-    words = f"{newest['week']}: the scores promise an average precision of {value} ({low} to {high})"
-    truth = newest["realised"]["average_precision"]
-    return words if truth is None else f"{words}; the {newest['labelled']} labels known so far give {truth}"
+    value, low, high = newest["estimated"][FIRST]
+    if value is None or low is None:
+        return f"{newest['week']}: too few frauds are expected to promise an average precision"
+    words = f"{newest['week']}: the scores promise an average precision of {value:.3f} ({low:.3f} to {high:.3f})"
+    truth = newest["realised"][FIRST]
+    if truth is None:
+        return f"{words}, as long as fraud looks as it did"
+    held = "within the band" if low <= truth <= high else "outside the band: fraud changed, so do not trust the promise"
+    return f"{words}; the {newest['labelled']} labels known so far give {truth:.3f}, {held}"
 
 
 def most_first(lost: dict[str, float]) -> list[str]:
