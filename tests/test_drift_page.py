@@ -19,7 +19,7 @@ from fraud.loop.drift_page import drawn, drawn_features, main
 from fraud.loop.drift_reports import DriftReports, read
 from fraud.loop.svg import WIDTH
 from fraud.outputs import write_csv, write_json
-from fraud.profiles import Profile, edges, profile
+from fraud.profiles import Profile, counted, edges, profile
 from fraud.schema import Column
 
 NUMBER, SHOP = Column("feature", "number"), Column("feature", "category", categories=("web", "<b>", "fuel"))
@@ -49,8 +49,8 @@ def profiles(week: str) -> dict[str, Any]:
     rng = np.random.default_rng(7)
     reference = rng.normal(0, 1, 400)
     moved = reference + 2 * (week == NOW[1])
-    amount = profile(np.append(moved, np.full(100, np.nan)), NUMBER, edges(reference, 20))
-    shop = profile(rng.integers(0, 3, 300).astype(float), SHOP, [])
+    amount = counted(np.sort(moved), edges(np.sort(reference), 20), 100)
+    shop = profile(rng.integers(0, 3, 300).astype(float), SHOP, 20)
     return {"amount": msgspec.to_builtins(amount), "shop": msgspec.to_builtins(shop)}
 
 
@@ -213,20 +213,20 @@ def test_areas_are_shares_of_rows_and_the_open_bins_belong_to_the_outermost() ->
 
 def test_long_tails_do_not_hide_the_rest() -> None:
     values = np.append(np.linspace(-1.05, 1.05, 400), [-1000.5, 5000.5])
-    limits = edges(values, 20)
-    ends = bins.scale(profile(values, NUMBER, limits)).ends
+    found = profile(values, NUMBER, 20)
+    limits, ends = found.edges, bins.scale(found).ends
     assert -1.6 < ends[0] < limits[1] < limits[-2] < ends[-1] < 1.6
 
 
 def test_amounts_of_many_sizes_get_a_logarithmic_axis() -> None:
     values = np.exp(np.linspace(-0.2, 9, 2000))
-    widths = np.diff(bins.scale(profile(values, NUMBER, edges(values, 20))).ends)
+    widths = np.diff(bins.scale(profile(values, NUMBER, 20)).ends)
     assert widths[1:-1].tolist() == pytest.approx([0.2] * 18, rel=0.02)
 
 
 def test_whole_numbers_lie_in_the_middle_of_their_bins() -> None:
     hours = np.repeat(np.arange(12.0), 5)
-    scale = bins.scale(profile(hours, NUMBER, edges(hours, 20)))
+    scale = bins.scale(profile(hours, NUMBER, 20))
     assert scale.ends == [place - 0.5 for place in range(13)]
     assert [words for _, words in scale.ticks] == ["1", "6", "10"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fraud.distances import ks_statistic
 from fraud.errors import Problem
-from fraud.profiles import distance, edges, merge, missing, profile
+from fraud.profiles import Profile, counted, distance, edges, merge, missing, profile
 from fraud.schema import Column
 
 NUMBER = Column(role="feature", type="number")
@@ -16,24 +16,29 @@ VALUES = st.lists(st.floats(-9, 9) | st.sampled_from([0.0, 1.0, float("nan")]), 
 CODES = st.lists(st.sampled_from([0.0, 1.0, 2.0, float("nan")]), min_size=1, max_size=40).map(np.array)
 
 
+def numbers(values: np.ndarray, limits: list[float]) -> Profile:
+    present = values[~np.isnan(values)]
+    return counted(np.sort(present), limits, len(values) - len(present))
+
+
 @given(VALUES, VALUES)
 def test_the_profile_of_two_batches_is_the_sum_of_their_profiles(one: np.ndarray, two: np.ndarray) -> None:
-    limits = edges(np.array([-3.0, 0, 1, 4]), 3)
-    both = profile(np.concatenate([one, two]), NUMBER, limits)
-    assert merge(profile(one, NUMBER, limits), profile(two, NUMBER, limits)) == both
+    limits = [-3.0, 0, 1, 4]
+    both = numbers(np.concatenate([one, two]), limits)
+    assert merge(numbers(one, limits), numbers(two, limits)) == both
     assert sum(both.counts) + both.missing == len(one) + len(two)
 
 
 @given(CODES, CODES)
 def test_the_same_holds_for_categories(one: np.ndarray, two: np.ndarray) -> None:
-    both = profile(np.concatenate([one, two]), SHOP, [])
-    assert merge(profile(one, SHOP, []), profile(two, SHOP, [])) == both
+    both = profile(np.concatenate([one, two]), SHOP, 20)
+    assert merge(profile(one, SHOP, 20), profile(two, SHOP, 20)) == both
 
 
 @given(VALUES, VALUES)
 def test_a_distance_of_profiles_is_never_more_than_that_of_all_values(one: np.ndarray, two: np.ndarray) -> None:
-    limits = edges(one, 4)
-    found = distance(profile(one, NUMBER, limits), profile(two, NUMBER, limits), NUMBER)
+    first = profile(one, NUMBER, 4)
+    found = distance(first, numbers(two, first.edges), NUMBER)
     present = [np.sort(values[~np.isnan(values)]) for values in (one, two)]
     if found is None:
         assert not all(map(len, present))
@@ -44,24 +49,31 @@ def test_a_distance_of_profiles_is_never_more_than_that_of_all_values(one: np.nd
 def test_with_an_edge_at_each_value_the_distance_is_exact() -> None:
     rng = np.random.default_rng(7)
     one, two = rng.integers(0, 20, 300).astype(float), rng.integers(3, 23, 200).astype(float)
-    limits = edges(np.concatenate([one, two]), 10_000)
-    found = distance(profile(one, NUMBER, limits), profile(two, NUMBER, limits), NUMBER)
+    limits = edges(np.sort(np.concatenate([one, two])), 10_000)
+    found = distance(numbers(one, limits), numbers(two, limits), NUMBER)
     assert found is not None
     assert found.statistic == ks_statistic(np.sort(one), np.sort(two))
 
 
 def test_missing_values_are_compared_by_their_share() -> None:
-    one, two = (profile(np.array([np.nan] * gaps + [1.0] * (500 - gaps)), NUMBER, [1.0]) for gaps in (5, 60))
+    one, two = (numbers(np.array([np.nan] * gaps + [1.0] * (500 - gaps)), [1.0]) for gaps in (5, 60))
     assert missing(one, one).effect == 0
     assert missing(one, two).z > 5
 
 
 def test_profiles_with_other_bins_are_not_added() -> None:
     with pytest.raises(Problem, match=r"profiles with other bins cannot be added"):
-        merge(profile(np.array([1.0]), NUMBER, [1.0]), profile(np.array([1.0]), NUMBER, [2.0]))
+        merge(numbers(np.array([1.0]), [1.0]), numbers(np.array([1.0]), [2.0]))
 
 
 def test_a_column_without_any_value_has_no_edges_and_no_distance() -> None:
     empty = np.full(3, np.nan)
-    assert edges(empty, 20) == []
-    assert distance(profile(empty, NUMBER, []), profile(empty, NUMBER, []), NUMBER) is None
+    assert profile(empty, NUMBER, 20) == Profile([], [0], 3)
+    assert distance(profile(empty, NUMBER, 20), profile(empty, NUMBER, 20), NUMBER) is None
+
+
+def test_bins_hold_about_as_many_rows_each() -> None:
+    found = profile(np.random.default_rng(7).normal(size=2000), NUMBER, 20)
+    assert len(found.edges) == 21
+    assert all(90 <= count <= 110 for count in found.counts[1:-1])
+    assert found.counts[-1] == 0

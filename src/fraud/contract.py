@@ -4,7 +4,7 @@ import msgspec
 
 from fraud.calibration import Calibration
 from fraud.features import Matrix
-from fraud.profiles import Profile, edges, profile
+from fraud.profiles import Profile, profile
 from fraud.schema import Schema
 
 KEY = "contract"  # Its name in the metadata of the ONNX file.
@@ -30,4 +30,4 @@ class Contract(msgspec.Struct, frozen=True):
 def profiles(features: Matrix, schema: Schema) -> dict[str, Profile]:
     """Return the distribution of each feature in a few numbers."""
     columns = zip(schema.features.items(), features.T, strict=True)
-    return {name: profile(values, column, edges(values, BINS)) for (name, column), values in columns}
+    return {name: profile(values, column, BINS) for (name, column), values in columns}

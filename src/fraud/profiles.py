@@ -21,21 +21,26 @@ class Profile(msgspec.Struct, frozen=True):
     missing: int
 
 
-def edges(values: Values, bins: int) -> list[float]:
-    """Return quantiles of the values, the lowest and the highest among them, each once; missing values are left out."""
-    present = np.sort(values[~np.isnan(values)])
-    places = np.linspace(0, len(present) - 1, bins + 1).astype(int) if len(present) else np.empty(0, dtype=int)
-    return np.unique(present[places]).tolist()
+def edges(ordered: Values, bins: int) -> list[float]:
+    """Return quantiles of sorted values, the lowest and the highest among them, each once."""
+    places = np.linspace(0, len(ordered) - 1, bins + 1).astype(int) if len(ordered) else np.empty(0, dtype=int)
+    return np.unique(ordered[places]).tolist()
 
 
-def profile(values: Values, column: Column, limits: list[float]) -> Profile:
-    """Return the profile of a column; `limits` are the edges of the bins for numbers."""
+def counted(ordered: Values, limits: list[float], missing: int) -> Profile:
+    """Return the profile of sorted numbers, beside which so many are missing."""
+    upto = np.searchsorted(ordered, limits, side="right")
+    return Profile(limits, np.diff(upto, prepend=0, append=len(ordered)).tolist(), missing)
+
+
+def profile(values: Values, column: Column, bins: int) -> Profile:
+    """Return the profile of a column in bins of about equal size."""
     present = values[~np.isnan(values)]
     if column.type == "category":
         counts = np.bincount(present.astype(int), minlength=len(column.categories))
         return Profile([], counts.tolist(), len(values) - len(present))
-    counts = np.bincount(np.searchsorted(limits, present, side="left"), minlength=len(limits) + 1)
-    return Profile(limits, counts.tolist(), len(values) - len(present))
+    ordered = np.sort(present)
+    return counted(ordered, edges(ordered, bins), len(values) - len(present))
 
 
 def merge(one: Profile, other: Profile) -> Profile:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from fraud import classifier
+from fraud import profiles as profiles_of
 from fraud.distances import Distance, categories, ks_statistic, numbers
 from fraud.drift_rule import Key
 from fraud.features import Matrix, Values
-from fraud.profiles import Profile, edges, profile
+from fraud.profiles import Profile
 from fraud.schema import Schema
 
 EVERYTHING = ("classifier", "all features together")
@@ -81,8 +81,7 @@ def profiles(one: Sample, schema: Schema, reference: Sample) -> dict[str, Profil
         if column.type == "category":
             found[name] = Profile([], values.astype(int).tolist(), gaps)
         else:
-            limits = edges(reference.values[name], BINS)
-            found[name] = msgspec.structs.replace(profile(values, column, limits), missing=gaps)
+            found[name] = profiles_of.counted(values, profiles_of.edges(reference.values[name], BINS), gaps)
     return found
 
 
