@@ -53,9 +53,13 @@ def ingest(records: list[bytes], schema: Schema, file: str) -> Checked:
         found = "a header and no rows" if records else "an empty file"
         raise Problem(f"{file}: found {found}, expected payments; deliver it again, or take the file away")
     names = header(records[0], schema, file)
-    broken = {row: reason for row in _suspects(records, len(names)) if (reason := _broken(records[row], len(names)))}
+    body = b"\n".join(records[1:])
+    suspects = _suspects(records, body, len(names))
+    broken = {row: reason for row in suspects if (reason := _broken(records[row], len(names)))}
     rows = [row for row in range(1, len(records)) if row not in broken]
-    table, misfits = _fit_columns(_parse(records, rows, names), schema)
+    if broken:
+        body = b"\n".join([records[row] for row in rows])
+    table, misfits = _fit_columns(_parse(body, names), schema)
     reasons = broken | {rows[index]: reason for index, reason in misfits.items()}
     keep = np.ones(len(rows), dtype=bool)
     keep[list(misfits)] = False
@@ -64,10 +68,10 @@ def ingest(records: list[bytes], schema: Schema, file: str) -> Checked:
     return Checked(table.append_column(BATCH, pa.repeat(batches.batch_name(Path(file)), len(table))), rejected)
 
 
-def _suspects(records: list[bytes], width: int) -> list[int]:
+def _suspects(records: list[bytes], body: bytes, width: int) -> list[int]:
     """Return the rows that are not plain text of so many fields at first sight; few are, so that few are looked at."""
-    commas, rows = width - 1, b"\n".join(records[1:])
-    if rows.isascii() and b'"' not in rows and b"\r" not in rows:
+    commas = width - 1
+    if body.isascii() and b'"' not in body and b"\r" not in body:
         return [row for row, record in enumerate(records) if row and record.count(b",") != commas]
     return [
         row
@@ -91,10 +95,9 @@ def _broken(record: bytes, width: int) -> str | None:
     return None if found == width else f"found {found} fields, expected {width}"
 
 
-def _parse(records: list[bytes], rows: list[int], names: list[str]) -> pa.Table:
-    if not rows:
+def _parse(body: bytes, names: list[str]) -> pa.Table:
+    if not body:
         return pa.schema([(name, pa.string()) for name in names]).empty_table()
-    body = b"\n".join([records[row] for row in rows])
     return pacsv.read_csv(
         pa.BufferReader(body),
         read_options=pacsv.ReadOptions(column_names=names, block_size=1 << 24),
