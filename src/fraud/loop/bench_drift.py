@@ -143,7 +143,7 @@ def evidently(pairs: Sequence[dict[str, Values]]) -> list[list[float]]:
             np.savez(path, reference=pair["reference"], current=pair["current"])
         script = Path(__file__).with_name("evidently_default.py")
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        command = [str(ITS_PYTHON), str(script), *paths]
+        command = [str(ITS_PYTHON), "-W", "ignore", str(script), *paths]
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
         remedy = f"remove {ITS_PYTHON.parents[1]} and run `make bench-drift` again"

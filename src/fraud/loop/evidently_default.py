@@ -6,17 +6,12 @@ line a file: the seconds it took, whether any column drifted, and whether its ow
 
 import sys
 import time
-import warnings
+from typing import Any
 
 import numpy as np
-
-warnings.filterwarnings("ignore")
-
-from typing import Any  # noqa: E402
-
-import pandas as pd  # noqa: E402
-from evidently import Report  # type: ignore[import-not-found]  # noqa: E402
-from evidently.presets import DataDriftPreset  # type: ignore[import-not-found]  # noqa: E402
+import pandas as pd
+from evidently import Report  # type: ignore[import-not-found]  # it is in .venv-evidently only
+from evidently.presets import DataDriftPreset  # type: ignore[import-not-found]  # the same
 
 
 def frame(values: Any) -> pd.DataFrame:
