@@ -14,9 +14,9 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv from the lock files (every other target does so too)
 
-$(READY): requirements/setup.txt requirements/pipeline.txt requirements/dev.txt
+$(READY): requirements/setup.txt requirements/serve.txt requirements/pipeline.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d, need 3.11 or newer; make PYTHON=python3.12" % sys.version_info[:2])'
-	@$(PYTHON) -m venv .venv && PYTHON=$(BIN)/python requirements/install.sh requirements/pipeline.txt requirements/dev.txt && touch $@
+	@$(PYTHON) -m venv .venv && PYTHON=$(BIN)/python requirements/install.sh requirements/serve.txt requirements/pipeline.txt requirements/dev.txt && touch $@
 
 repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lock
 	@$(RUN) fraud.loop.repro
@@ -44,6 +44,9 @@ data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3
 
 remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
 	@$(RUN) fraud.loop.remote "S3=$(S3)" "ENDPOINT=$(ENDPOINT)"
+
+.venv-serve/ready: requirements/setup.txt requirements/serve.txt
+	@$(PYTHON) -m venv .venv-serve && PYTHON=.venv-serve/bin/python requirements/install.sh requirements/serve.txt && touch $@
 
 push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last line when it fails
 	@$(RUN) fraud.loop.transfer push
@@ -79,4 +82,4 @@ lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh
 
 clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
-	rm -rf .venv .venv-evidently .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html
+	rm -rf .venv .venv-serve .venv-evidently .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html
