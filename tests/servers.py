@@ -21,7 +21,7 @@ from examples import COST, ROOT, params
 from fraud.features import Matrix, matrix
 from fraud.onnx_file import to_onnx
 from fraud.rows import labelled
-from fraud.schema import Schema, load
+from fraud.schema import BATCH, Schema, load
 from fraud.stages import simulate, train
 from s3 import free_port
 
@@ -55,12 +55,14 @@ class Example(NamedTuple):
 def example(dataset: str = "creditcard", model: str = "extra_trees", seed: int = 7) -> Example:
     """Return a small model of a data set."""
     schema = SCHEMAS[dataset]
-    weeks = simulate.Params(weeks=3, rows_per_week=1500, fraud_rate=0.03, drift="none", drift_from=1, seed=seed)
-    rows = labelled(simulate.simulate(schema, weeks, 1), schema, COST)
+    weeks = simulate.Params(weeks=4, rows_per_week=800, fraud_rate=0.03, drift="none", drift_from=1, seed=seed)
+    made = [simulate.simulate(schema, weeks, week) for week in range(1, 5)]
+    trained_on = [week.append_column(BATCH, [[f"w{number}"] * len(week)]) for number, week in enumerate(made[:3])]
+    rows = labelled(pa.concat_tables(trained_on), schema, COST)
     section = params(model=model, seed=seed)
     trained = train.train(rows, schema, section, COST)
     content = to_onnx(trained.pipeline, trained.calibration, train.contract(trained, rows, schema, section, "0" * 32))
-    return Example(content, schema, simulate.simulate(schema, weeks, 2).slice(0, 500))
+    return Example(content, schema, made[3])
 
 
 def home(path: Path, served: Example | None = None) -> Path:

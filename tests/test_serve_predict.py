@@ -39,7 +39,11 @@ def test_one_payment_gets_one_answer_and_a_row_in_the_log(live: Live) -> None:
     assert answer["model"] == CARDS.md5
     (row,) = rows(live, f"id = '{answer['id']}'")
     assert json.loads(row["features"]) == payment
-    assert (row["probability"], row["label"], row["model"]) == (answer["fraud_probability"], answer["is_fraud"], CARDS.md5)
+    assert (row["probability"], row["label"], row["model"]) == (
+        answer["fraud_probability"],
+        answer["is_fraud"],
+        CARDS.md5,
+    )
     assert row["latency_ms"] > 0
 
 
