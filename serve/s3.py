@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
     def url(self, key: str) -> str:
         """Return the address of an object; a bucket with a dot has no certificate of its own on AWS."""
-        path = quote("/".join(filter(None, [self.prefix, key])), safe="/~")
+        path = quote("/".join(filter(None, [self.prefix, key])))
         if self.endpoint:
             return f"{self.endpoint}/{self.bucket}/{path}"
         host = f"s3.{self.region}.amazonaws.com"

@@ -125,6 +125,11 @@ def test_local_settings_override_those_in_git(tmp_path: Path) -> None:
     assert remote(tmp_path / ".dvc") == ("storage", {"url": "../other", "region": "eu-west-1"})
 
 
+def test_settings_may_be_indented_as_it_pleases(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("  [core]\nremote = one\n['remote \"one\"']\n  url = ../one\n     region = x\n")
+    assert remote(tmp_path) == ("one", {"url": "../one", "region": "x"})
+
+
 VALUE = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"], exclude_characters="%$'\"]"), min_size=1)
 
 
