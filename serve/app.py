@@ -25,6 +25,7 @@ from serve.watch import Watch
 from serve.workers import Workers
 
 ROUTES = [predict, feedback, health, reload, metrics, mlflow, pages]
+SAFE_TOKEN = 16
 logger = logging.getLogger("fraud.serve")
 
 
@@ -48,6 +49,8 @@ def create_app(environment: Mapping[str, str] | None = None, root: Path = ROOT) 
 
 def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
     settings = run.with_tokens(settings, folder)
+    if any(len(token) < SAFE_TOKEN for token in (*settings.api_tokens, *settings.admin_tokens)):
+        logger.warning("a token is shorter than %d characters, and so easy to guess", SAFE_TOKEN)
     workers = Workers(folder)
 
     def bring() -> tuple[pin.Pin, bytes]:

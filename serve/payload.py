@@ -41,6 +41,7 @@ class Reader:
         columns = list(schema.features.values())
         self._codes = [codes(column) for column in columns]
         self._plain = not any(column.categories or column.missing for column in columns)
+        self._optional = [f"f{place}" for place, column in enumerate(columns) if column.missing]
         # Twice the last place, as itemgetter returns a tuple for two places or more.
         self._required = itemgetter(*[place for place, column in enumerate(columns) if not column.missing] or [-1], -1)
         self._type = _payment_type(schema)
@@ -93,6 +94,10 @@ class Reader:
             None if payment.transaction_id is UNSET else self._misfits.transaction_id(payment.transaction_id, place)
             for payment, place in zip(payments, [None] if single else range(len(payments)), strict=True)
         ]
+        for payment in payments if self._optional else ():
+            for name in self._optional:  # So that the log says null, and not nothing.
+                if getattr(payment, name) is UNSET:
+                    setattr(payment, name, None)
         return Checked(payments, ids, self._matrix(payments), single)
 
     def _matrix(self, payments: list[Payment]) -> Matrix:
@@ -111,7 +116,7 @@ def text(payment: Payment) -> str:
 
 
 def _number(value: Any, code: dict[str, float]) -> float:
-    if value is None or value is UNSET:
+    if value is None:
         return math.nan
     return code[value] if code else value
 

@@ -40,7 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     api_tokens: Annotated[
         tuple[str, ...],
-        Setting("API_TOKEN", tokens, "bearer tokens of callers, comma separated, 16 characters or more each"),
+        Setting(
+            "API_TOKEN", tokens, "bearer tokens of callers, comma separated; 16 characters or more are hard to guess"
+        ),
     ] = ()
     admin_tokens: Annotated[
         tuple[str, ...], Setting("ADMIN_TOKEN", tokens, "bearer tokens that may also do what changes the server")

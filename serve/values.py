@@ -19,7 +19,6 @@ from fraud.errors import Problem
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 LARGEST_BODY = 1024**3
-SHORTEST_TOKEN = 16
 VISIBLE = re.compile(r"[!-~]+")
 DRIVERS = {
     "sqlite": "sqlite",
@@ -106,11 +105,6 @@ def tokens(text: str) -> tuple[str, ...]:
     """Return the tokens between the commas."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     for place, token in enumerate(found, start=1):
-        if len(token) < SHORTEST_TOKEN:
-            raise Problem(
-                f"token {place} of {len(found)} has {len(token)} characters, expected {SHORTEST_TOKEN} or more"
-                "; `openssl rand -hex 24` makes one"
-            )
         if not VISIBLE.fullmatch(token):
             raise Problem(f"token {place} of {len(found)} holds a blank or no ASCII; use visible ASCII characters")
     if not found:

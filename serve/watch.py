@@ -12,7 +12,9 @@ from fraud.drift_rule import Rule
 from serve.log import Away, Log, Outcomes
 from serve.model import Models
 from serve.monitor import Drift, drift, rows
+from serve.tables import Row
 
+DAY = timedelta(days=1)
 RATE_WINDOW = timedelta(hours=1)
 LABELLED = 10_000  # Newest labelled predictions that quality is measured on.
 SAMPLED = 5_000  # Rows that drift is measured on, spread evenly over its window.
@@ -26,6 +28,7 @@ class Seen(NamedTuple):
     frauds: int
     outcomes: Outcomes
     drift: Drift | None  # None where dvc.lock names no rule.
+    days: float  # From the oldest row that drift looked at to now; in less than a week hours and days are not mixed.
 
     @property
     def fraud_rate(self) -> float | None:
@@ -51,7 +54,7 @@ class Watch:
         """Look at nothing yet."""
         self._log, self._models, self._days = log, models, days
         self._guard = threading.Lock()
-        self._seen = Seen(0, 0, Outcomes(), None)
+        self._seen = Seen(0, 0, Outcomes(), None, 0.0)
         self._when = -FRESH
 
     def now(self) -> Seen:
@@ -65,14 +68,15 @@ class Watch:
 
     def _look(self) -> Seen:
         answers, frauds = self._log.rate(_ago(RATE_WINDOW))
-        return Seen(answers, frauds, self._log.outcomes(LABELLED), self._drift())
+        window = self._log.sample(_ago(timedelta(days=self._days)), SAMPLED)
+        days = (datetime.now(UTC) - datetime.fromisoformat(f"{window[0].ts}+00:00")) / DAY if window else 0.0
+        return Seen(answers, frauds, self._log.outcomes(LABELLED), self._drift(window), days)
 
-    def _drift(self) -> Drift | None:
+    def _drift(self, window: list[Row]) -> Drift | None:
         served = self._models.current()
         if served.pin.drift is None:
             return None
         rule = msgspec.convert(served.pin.drift, Rule)
-        window = self._log.sample(_ago(timedelta(days=self._days)), SAMPLED)
         return drift(rows((row.features for row in window), served.model.contract), served.model.contract, rule)
 
 
