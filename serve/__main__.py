@@ -1,7 +1,9 @@
 """`python -m serve`: check what can be checked, then let granian run the workers."""
 
+import ctypes
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +18,7 @@ from serve.log import Log
 from serve.model import WANTED
 from serve.settings import Settings, load
 
+PR_SET_PDEATHSIG = 1  # Of prctl(2).
 GRACE = 30  # Seconds that a worker has for its last answers.
 
 
@@ -37,9 +40,18 @@ def main() -> None:
         place = f"{'https' if settings.tls_cert else 'http'}://{settings.host}:{settings.port}/"
         print(f"serving on {place} with {settings.workers} workers", file=sys.stderr, flush=True)
         run.with_tokens(settings, folder)
+        os.register_at_fork(after_in_child=_as_worker)
         _master(settings).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_worker() -> None:
+    """End with a signal that comes before granian listens for it, and with the main process, however that ends."""
+    for number in signal.SIGTERM, signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)
+    if prctl := getattr(ctypes.CDLL(None), "prctl", None):  # Linux has it.
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _check(settings: Settings, folder: Path) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 from flask import Response, current_app, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from serve.answers import Scoring
 from serve.auth import Auth, Caller
@@ -66,7 +67,20 @@ def body() -> bytes:
     if not request.is_json:
         found = request.mimetype or "none"
         raise Refusal(415, f"the content type is {found}, expected application/json")
-    return request.get_data(cache=False)
+    limit, announced = parts().settings.max_body, request.content_length
+    if announced is not None and announced > limit:
+        _drain(limit)
+    content = request.get_data(cache=False)
+    if announced is None and len(content) >= limit:  # Werkzeug cuts a body without a length there.
+        _drain(limit)
+        raise RequestEntityTooLarge
+    return content
+
+
+def _drain(limit: int) -> None:
+    """Read what a caller is still sending, up to a limit, as one that is cut off while it sends misses the answer."""
+    while limit > 0 and (chunk := request.environ["wsgi.input"].read(65_536)):
+        limit -= len(chunk)
 
 
 def answered(value: object, status: int = 200) -> Response:

@@ -14,7 +14,6 @@ from serve.model import Models
 from serve.monitor import Drift, drift, rows
 from serve.tables import Row
 
-DAY = timedelta(days=1)
 RATE_WINDOW = timedelta(hours=1)
 LABELLED = 10_000  # Newest labelled predictions that quality is measured on.
 SAMPLED = 5_000  # Rows that drift is measured on, spread evenly over its window.
@@ -28,7 +27,7 @@ class Seen(NamedTuple):
     frauds: int
     outcomes: Outcomes
     drift: Drift | None  # None where dvc.lock names no rule.
-    days: float  # From the oldest row that drift looked at to now; in less than a week hours and days are not mixed.
+    window: float  # Seconds from the oldest row that drift looked at; in less than a week days and hours do not mix.
 
     @property
     def fraud_rate(self) -> float | None:
@@ -69,8 +68,9 @@ class Watch:
     def _look(self) -> Seen:
         answers, frauds = self._log.rate(_ago(RATE_WINDOW))
         window = self._log.sample(_ago(timedelta(days=self._days)), SAMPLED)
-        days = (datetime.now(UTC) - datetime.fromisoformat(f"{window[0].ts}+00:00")) / DAY if window else 0.0
-        return Seen(answers, frauds, self._log.outcomes(LABELLED), self._drift(window), days)
+        since = datetime.fromisoformat(f"{window[0].ts}+00:00") if window else datetime.now(UTC)
+        seconds = (datetime.now(UTC) - since).total_seconds()
+        return Seen(answers, frauds, self._log.outcomes(LABELLED), self._drift(window), seconds)
 
     def _drift(self, window: list[Row]) -> Drift | None:
         served = self._models.current()

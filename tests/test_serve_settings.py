@@ -98,7 +98,7 @@ def test_a_bad_value_is_named_with_what_was_found_and_expected(variable: str, te
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
-        ("API_TOKEN", f"{TOKEN},hush"),
+        ("API_TOKEN", f"{TOKEN},hush hush"),
         ("ADMIN_TOKEN", "hush hush hush hush"),
         ("API_TOKEN", "hush-ä-hush-hush-hush"),
         ("REQUEST_LOG", "mysql://user:hush@db/log"),

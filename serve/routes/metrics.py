@@ -57,7 +57,7 @@ def summary(here: Parts) -> dict[str, Any]:
         "latency_seconds": here.metrics.latencies(),
         "last_hour": {"answers": seen.answers, "frauds": seen.frauds, "fraud_rate": seen.fraud_rate},
         "feedback": {**seen.outcomes._asdict(), **seen.quality},
-        "drift": None if drift is None else {**drift._asdict(), "days": seen.days},
+        "drift": None if drift is None else {**drift._asdict(), "window_seconds": seen.window},
         "log": {"state": here.log.state(), "pending": here.log.pending()},
     }
 
@@ -95,7 +95,7 @@ def _gauges(here: Parts, seen: Seen) -> Iterator[Metric]:
         yield gauge(f"model_{name}", f"The {name} of answers that got a label, of the newest 10,000.", value)
     scores = seen.drift.scores if seen.drift else {}
     yield gauges("drift_score", "Distance from the training rows, as a share of what fires.", "feature", scores)
-    yield gauge("drift_window_days", "From the oldest row that drift looks at until now.", seen.days)
+    yield gauge("drift_window_seconds", "From the oldest row that drift looks at until now.", seen.window)
     detected = seen.drift is not None and seen.drift.detected
     yield gauge("drift_detected", "Whether the served payments have drifted.", float(detected))
 

@@ -13,7 +13,7 @@ from fraud.features import Matrix
 
 # From 1.29 on onnxruntime reports to its maker unless this is set when it is imported; a bank's payments stay at home.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime as ort  # noqa: E402
+import onnxruntime as ort
 
 INPUT, OUTPUT = "features", "probability"
 INEXACT = ["NoopElimination"]  # It drops the addition of a constant below 1e-7, which it takes for 0.
