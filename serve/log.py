@@ -4,7 +4,6 @@ import logging
 import os
 import threading
 import weakref
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from serve import retention
 from serve.database import Database
 from serve.spool import Spool, read
 from serve.tables import COLUMNS, Row, feedback, requests
+from serve.together import Batch, Together
 
 RETRY = 1.0  # Seconds between two looks at the database.
 REPLAYED = 500  # Rows replayed in one transaction, so that answers are not held up.
@@ -43,17 +43,6 @@ class Outcomes(NamedTuple):
     false_negatives: int = 0
 
 
-class _Batch:
-    """What one caller wants written: `standing` is set once it is durable, `error` where it cannot be."""
-
-    __slots__ = ("error", "rows", "standing")
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.standing: list[Row] | None = None
-        self.error: OSError | None = None
-
-
 class Log:
     """The log as one process sees it: its threads share it, other processes have theirs on the same files."""
 
@@ -71,12 +60,8 @@ class Log:
 
     def add(self, rows: Sequence[Row]) -> list[Row]:
         """Return, once they are durable, the rows that stand: for a known transaction_id the earlier row."""
-        batch = _Batch(rows)
-        self._waiting.append(batch)
-        with self._lock:
-            # Else another thread has written these rows with its own, while this one waited for the lock.
-            if batch.standing is None and batch.error is None:
-                self._write_waiting()
+        batch = Batch(rows)
+        self._together.write(batch, self._write_waiting)
         if batch.standing is None:
             raise Unlogged(f"no place to log: database: {self._away}; spool: {batch.error}")
         return batch.standing
@@ -87,7 +72,8 @@ class Log:
         """Return the newest row that has all that is given."""
         given = {"id": request_id, "transaction_id": transaction_id, "fingerprint": fingerprint}
         where = [requests.c[name] == value for name, value in given.items() if value is not None]
-        query = select(*COLUMNS).where(*where).order_by(requests.c.number.desc()).limit(1)
+        # "+ 0", or PostgreSQL walks back through the whole table in the order of its numbers.
+        query = select(*COLUMNS).where(*where).order_by((requests.c.number + 0).desc()).limit(1)
         with self._reading() as connection:
             found = connection.execute(query).first()
         if found is None:
@@ -97,7 +83,7 @@ class Log:
     def feedback(self, request_id: str, actual: bool, source: str) -> None:
         """Write down what a request turned out to be; the newest label counts, the earlier ones stay."""
         values = {"ts": timestamp(), "request_id": request_id, "actual": int(actual), "source": source}
-        with self._lock, self._turn() as database:
+        with self._together.alone(), self._turn() as database:
             known = database.label(values)
         if not known:
             self._refuse_while_rows_wait()
@@ -150,7 +136,7 @@ class Log:
         """Stop the threads and let go of all files; what waits in the spool is replayed by whoever starts next."""
         self._closing.set()
         self._keeper.join()
-        with self._lock:
+        with self._together.alone():
             self._database.drop()
             self._spool.release()
 
@@ -170,8 +156,7 @@ class Log:
             self._database.drop()  # Each process opens its own, after the fork.
 
     def _start(self) -> None:
-        self._lock = threading.Lock()  # Whoever holds it has the writing connection and the spool.
-        self._waiting: deque[_Batch] = deque()
+        self._together = Together()  # Whoever holds it has the writing connection and the spool.
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True, name="request-log")
         self._keeper.start()
@@ -184,22 +169,18 @@ class Log:
         if not self._closing.is_set():
             self._start()
 
-    def _write_waiting(self) -> None:
-        group: list[_Batch] = []
+    def _write_waiting(self) -> list[Batch]:
+        group: list[Batch] = []
         try:
             with self._turn() as database:
-                group = self._take()
+                group = self._together.take()
                 self._write(database, group)
         except Exception:  # Whatever it was, the rows have to be durable.
-            self._keep_in_spool(group + self._take())
-
-    def _take(self) -> list[_Batch]:
-        group = []
-        while self._waiting:
-            group.append(self._waiting.popleft())
+            group += self._together.take()
+            self._keep_in_spool(group)
         return group
 
-    def _write(self, database: Database, group: list[_Batch]) -> None:
+    def _write(self, database: Database, group: list[Batch]) -> None:
         rows = [row for batch in group for row in batch.rows]
         if database.insert(rows) < len(rows):
             rows = database.standing(rows)
@@ -207,7 +188,7 @@ class Log:
         for batch in group:
             batch.standing = list(islice(standing, len(batch.rows)))
 
-    def _keep_in_spool(self, group: list[_Batch]) -> None:
+    def _keep_in_spool(self, group: list[Batch]) -> None:
         try:
             self._spool.append([row for batch in group for row in batch.rows])
         except OSError as error:
@@ -219,7 +200,7 @@ class Log:
 
     @contextmanager
     def _turn(self) -> Iterator[Database]:
-        """Let the holder of the lock use the writing connection; whatever fails there drops it."""
+        """Let who is alone use the writing connection; whatever fails there drops it."""
         if self._away:
             raise Away(self._away)
         try:
@@ -266,7 +247,7 @@ class Log:
 
     def _look(self) -> None:
         if not self._away:
-            with self._lock, self._turn() as database:
+            with self._together.alone(), self._turn() as database:
                 database.check()
             return
         try:
@@ -278,7 +259,7 @@ class Log:
         logger.info("request log: the database is back")
 
     def _replay(self) -> None:
-        with self._lock:
+        with self._together.alone():
             self._spool.release()
         for path in self._spool.left():
             rows = sum(self._replay_rows(batch) for batch in read(path, REPLAYED))
@@ -287,7 +268,7 @@ class Log:
 
     def _replay_rows(self, rows: list[Row]) -> int:
         try:
-            with self._lock, self._turn() as database:
+            with self._together.alone(), self._turn() as database:
                 database.replay(rows)
         except Away:
             raise
@@ -300,11 +281,11 @@ class Log:
     def _checkpoint(self) -> None:
         if self._database.has_long_wal():
             self._database.checkpoint()
-            with self._lock, self._turn() as database:  # Only what came meanwhile: the writers wait for it.
+            with self._together.alone(), self._turn() as database:  # Only what came meanwhile: the writers wait for it.
                 database.checkpoint()
 
     def _delete(self, before: str, count: int) -> int:
-        with self._lock, self._turn() as database:
+        with self._together.alone(), self._turn() as database:
             return database.delete(before, count)
 
 
