@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,10 @@ def test_a_body_of_another_type_is_refused(live: Live) -> None:
 
 def test_a_chunked_body_over_the_limit_is_refused_too(live: Live) -> None:
     chunks = (b"[" * 100_000 for _ in range(30))
-    connection = live.connect()
-    connection.request(
-        "POST", "/predict", chunks, {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
-    )
-    assert connection.getresponse().status == 413
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    with closing(live.connect()) as connection:
+        connection.request("POST", "/predict", chunks, headers)
+        assert connection.getresponse().status == 413
 
 
 def test_the_request_id_of_the_caller_comes_back_and_is_in_the_log(live: Live) -> None:
