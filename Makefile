@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots drift-report exp data remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift lock clean
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -18,10 +18,13 @@ $(READY): requirements/setup.txt requirements/serve.txt requirements/pipeline.tx
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d, need 3.11 or newer; make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(PYTHON) -m venv .venv && PYTHON=$(BIN)/python requirements/install.sh requirements/serve.txt requirements/pipeline.txt requirements/dev.txt && touch $@
 
+system: ## install the programs that the tests run for real: PostgreSQL, Chromium, promtool, wrk (Debian's packages)
+	@requirements/system.sh
+
 repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lock
 	@$(RUN) fraud.loop.repro
 
-test: $(READY) ## run the tests
+test: $(READY) .venv-serve/ready ## run the tests
 	@$(BIN)/pytest -n 2
 
 check: $(READY) ## format, lint, types, fresh dvc.lock

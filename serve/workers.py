@@ -16,8 +16,8 @@ class Workers:
         self.name = f"{os.getpid()}-{os.urandom(4).hex()}"
         path = self._folder / self.name
         while not path.exists():  # Before the lock was held, somebody may have taken us for dead.
-            self._mine = path.open("w")
-            fcntl.flock(self._mine, fcntl.LOCK_EX)
+            # Open until the process ends: nothing else gives the lock away.
+            fcntl.flock(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
 
     def alive(self) -> set[str]:
         """Return the names of the processes that are there; the files of the others are taken away."""

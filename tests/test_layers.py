@@ -45,6 +45,22 @@ def test_what_the_server_shares_imports_nothing_that_trains(module: str) -> None
     assert not set(done.stdout.split()) & set(TRAINING)
 
 
+def test_the_server_imports_nothing_that_trains_and_finds_all_it_needs_in_its_own_environment() -> None:
+    code = "import sys, serve.app, serve.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
+    python = ROOT / ".venv-serve/bin/python"
+    assert python.exists(), "run `make .venv-serve/ready`"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert {"flask", "onnxruntime"} <= set(done.stdout.split())
+    assert not set(done.stdout.split()) & set(TRAINING)
+    installed = {path.name for path in ROOT.glob(".venv-serve/lib/*/site-packages/*")}
+    assert not installed & set(TRAINING)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "serve").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_server_imports_neither_a_stage_nor_the_loop(path: Path) -> None:
+    assert not {name for name in modules(path) if name.startswith(("fraud.stages", "fraud.loop"))}
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_lock_files_are_not_older_than_pyproject(group: str) -> None:
     text = (ROOT / f"requirements/{group}.txt").read_text()
