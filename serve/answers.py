@@ -3,14 +3,13 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from fraud.features import Matrix, Values
-from serve.log import Log, Unlogged
+from serve.log import Log, Unlogged, timestamp
 from serve.metrics import Metrics
 from serve.model import Served
 from serve.payload import Checked, text
@@ -53,7 +52,7 @@ class Scoring(NamedTuple):
 
     def _rows(self, checked: Checked, probabilities: Values, started: float) -> list[Row]:
         model, threshold = self.served.pin.md5, self.threshold
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        now = timestamp()
         latency = 1000 * (time.perf_counter() - started)
         each = zip(
             new_ids(len(probabilities)),

@@ -2,21 +2,20 @@
 
 import logging.config
 import os
-import secrets
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from serve import ROOT, logs, pin, run
 from serve.auth import Auth
+from serve.edge import REQUEST_ID, Edge
 from serve.log import Away, Log
 from serve.metrics import Metrics
 from serve.model import Models
-from serve.parts import NAME, Parts, parts
+from serve.parts import Parts, parts
 from serve.problems import Refusal
 from serve.rate import Rate
 from serve.routes import feedback, health, metrics, mlflow, pages, predict, reload
@@ -35,9 +34,7 @@ def create_app(environment: Mapping[str, str] | None = None, root: Path = ROOT) 
     settings = load(os.environ if environment is None else environment)
     app = Flask("serve")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
-    app.extensions[NAME] = _parts(settings, root, run.folder())
-    app.before_request(_begin)
-    app.after_request(_end)
+    app.wsgi_app = Edge(app.wsgi_app, _parts(settings, root, run.folder()))  # type: ignore[method-assign]
     app.register_error_handler(Refusal, Refusal.response)
     app.register_error_handler(HTTPException, _of_flask)
     app.register_error_handler(Away, _away)
@@ -72,29 +69,6 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
     )
 
 
-def _begin() -> None:
-    g.started = time.perf_counter()
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if 0 < len(given) <= 128 and given.isprintable() else secrets.token_hex(8)
-
-
-def _end(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
-    if response.status_code >= 400:
-        parts().metrics.refused(response.status_code)
-    logs.write(
-        "info" if response.status_code < 500 else "error",
-        "request",
-        request_id=g.request_id,
-        method=request.method,
-        path=request.path,
-        status=response.status_code,
-        ms=round(1000 * (time.perf_counter() - g.started), 3),
-        caller=g.get("caller"),
-    )
-    return response
-
-
 def _of_flask(error: HTTPException) -> Response:
     """Tell in our words what Flask found before a route was asked."""
     if error.code is None or error.code < 400:
@@ -115,5 +89,6 @@ def _away(error: Exception) -> Response:
 
 
 def _ours(error: Exception) -> Response:
-    logger.error("request %s failed", g.request_id, exc_info=error)
-    return Refusal(500, f"this is our fault; the log has it under request {g.request_id}").response()
+    request_id = request.environ[REQUEST_ID]
+    logger.error("request %s failed", request_id, exc_info=error)
+    return Refusal(500, f"this is our fault; the log has it under request {request_id}").response()

@@ -291,7 +291,7 @@ class Log:
 
 def timestamp() -> str:
     """Return the time as the log writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return datetime.now(UTC).isoformat(" ", "microseconds")[:26]
 
 
 def _spread(connection: Connection, since: str, count: int) -> list[int]:

@@ -3,8 +3,8 @@
 import logging
 import os
 import select
-import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,8 +15,7 @@ LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "ERROR": "erro
 
 def write(level: str, event: str, **members: Any) -> None:
     """Write a line; where the reader of a pipe has stopped reading, it is dropped, as answers must not wait for it."""
-    now = time.time()
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = msgspec.json.encode({"ts": moment, "level": level, "event": event, **members})
     with suppress(OSError):  # Nor may they fail where nobody reads any more.
         if select.select((), (STDOUT,), (), 0)[1]:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import msgspec
-from flask import Response, current_app, g, request
+from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from serve.answers import Scoring
 from serve.auth import Auth, Caller
+from serve.edge import CALLER, PARTS
 from serve.log import Log
 from serve.metrics import Metrics
 from serve.model import Models
@@ -18,8 +19,6 @@ from serve.rate import Rate
 from serve.settings import Settings
 from serve.watch import Watch
 from serve.workers import Workers
-
-NAME = "fraud"  # Of the parts among the extensions of the app.
 
 
 class Parts(NamedTuple):
@@ -38,7 +37,7 @@ class Parts(NamedTuple):
 
 def parts() -> Parts:
     """Return the parts of the app that answers this request."""
-    return cast(Parts, current_app.extensions[NAME])
+    return cast(Parts, request.environ[PARTS])
 
 
 def scoring() -> Scoring:
@@ -52,35 +51,41 @@ def scoring() -> Scoring:
 
 def admitted(*, admin: bool = False, cost: int = 1) -> Caller:
     """Return who is asking; one without a token that fits, or with too many requests, is refused."""
-    here = parts()
-    caller = here.auth.who(request.headers.get("Authorization"))
+    environ = request.environ
+    here: Parts = environ[PARTS]
+    caller = here.auth.who(environ.get("HTTP_AUTHORIZATION"))
     if admin:
         here.auth.admin(caller)
     if here.rate is not None:
         here.rate.take(caller.name, cost)
-    g.caller = caller.name
+    environ[CALLER] = caller.name
     return caller
 
 
 def body() -> bytes:
     """Return the body of a request that says it is JSON."""
-    if not request.is_json:
+    environ = request.environ
+    if environ.get("CONTENT_TYPE") != "application/json" and not request.is_json:
         found = request.mimetype or "none"
         raise Refusal(415, f"the content type is {found}, expected application/json")
-    limit, announced = parts().settings.max_body, request.content_length
-    if announced is not None and announced > limit:
-        _drain(limit)
-    content = request.get_data(cache=False)
-    if announced is None and len(content) >= limit:  # Werkzeug cuts a body without a length there.
-        _drain(limit)
+    limit, announced = environ[PARTS].settings.max_body, environ.get("CONTENT_LENGTH")
+    size = int(announced) if announced else limit + 1 if environ.get("wsgi.input_terminated") else 0
+    content = b"" if announced and size > limit else _read(size)
+    if max(len(content), size if announced else 0) > limit:
+        _read(limit)  # One that is cut off while it still sends would miss the answer.
         raise RequestEntityTooLarge
+    if announced and len(content) < size:
+        raise Refusal(400, f"the body ended after {len(content)} bytes, expected {size} (Content-Length)")
     return content
 
 
-def _drain(limit: int) -> None:
-    """Read what a caller is still sending, up to a limit, as one that is cut off while it sends misses the answer."""
-    while limit > 0 and (chunk := request.environ["wsgi.input"].read(65_536)):
-        limit -= len(chunk)
+def _read(size: int) -> bytes:
+    """Return so many bytes of the body, or all that there are."""
+    stream = request.environ["wsgi.input"]
+    content: bytes = stream.read(size)
+    while 0 < len(content) < size and (more := stream.read(size - len(content))):
+        content += more
+    return content
 
 
 def answered(value: object, status: int = 200) -> Response:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, request
 
 from serve.answers import Answer
+from serve.edge import STARTED
 from serve.misfits import Named, parse
 from serve.parts import admitted, answered, body, scoring
 from serve.problems import Refusal
@@ -32,7 +33,9 @@ def invocations() -> Response:
     admitted()
     here = scoring()
     checked = here.served.reader.slowly(Named(data=_rows(_document())), "ignore")
-    return answered({"predictions": [_prediction(answer) for answer in here.answers(checked, g.started)]})
+    return answered(
+        {"predictions": [_prediction(answer) for answer in here.answers(checked, request.environ[STARTED])]}
+    )
 
 
 def _prediction(answer: Answer) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """POST /predict: payments in, probabilities out."""
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from msgspec import UNSET
 
+from serve.edge import STARTED
 from serve.parts import admitted, answered, body, scoring
 from serve.payload import Extra
 from serve.problems import Refusal
@@ -15,11 +16,12 @@ routes = Blueprint("predict", __name__)
 def predict() -> Response:
     """Answer one payment, or a list of them."""
     admitted()
-    extra, explained = _extra(), _explained()
+    environ = request.environ
+    extra, explained = (_extra(), _explained()) if environ["QUERY_STRING"] else ("refuse", 0)
     here = scoring()
     checked = here.served.reader.read(body(), extra)
     found = reasons(here.served.model, checked.features, explained) if explained else []
-    answers = here.answers(checked, g.started)
+    answers = here.answers(checked, environ[STARTED])
     for answer, why in zip(answers, found, strict=False):
         answer.reasons = why
     if checked.single:
