@@ -174,6 +174,13 @@ def test_a_sample_leaves_out_rows_before_its_window_that_came_late(url: str, tmp
         assert len(log.sample("2026-01-02", 100)) == 10
 
 
+def test_a_row_that_came_late_does_not_hide_those_after_it(url: str, tmp_path: Path) -> None:
+    with opened(url, tmp_path) as log:
+        log.add(rows(10, ts="2026-01-02 00:00:01.000000"))
+        log.add([row(ts="2026-01-02 00:00:00.000000")])
+        assert len(log.sample("2026-01-02", 100)) == 11
+
+
 def test_a_child_process_opens_connections_of_its_own(url: str, tmp_path: Path) -> None:
     code = f"""
 import os, sys

@@ -55,7 +55,7 @@ def holds(url: str, answers: list[list[str]]) -> None:
 
 
 def test_fifty_kills_under_load_lose_no_acknowledged_row(url: str, tmp_path: Path) -> None:
-    answers = acknowledged(writer(url, tmp_path, rounds=50))
+    answers = acknowledged(writer(url, tmp_path, rounds=50, pause=0.0005))
     settle(url, tmp_path)
     assert len(answers) > 500
     holds(url, answers)
