@@ -46,7 +46,7 @@ class Outcomes(NamedTuple):
 class Log:
     """The log as one process sees it: its threads share it, other processes have theirs on the same files."""
 
-    def __init__(self, url: str, spool: Path, sync: str, run: Path, days: int | None = None) -> None:
+    def __init__(self, url: str, spool: Path, sync: str, run: Path, days: float | None = None) -> None:
         """Be ready, the schema up to date; with `days`, delete hour by hour what is older."""
         self._database = Database(url, sync)
         self._spool = Spool(spool, sync == "full")
