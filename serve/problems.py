@@ -1,9 +1,9 @@
 """What the server refuses, told as problem+json (RFC 9457): whose fault it is, and a sentence that says what to do."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from flask import Response
 
 TYPE = "application/problem+json"
@@ -24,4 +24,5 @@ class Refusal(Exception):
         """Return the refusal as an HTTP response."""
         title = HTTPStatus(self.status).phrase
         body = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.extra}
-        return Response(msgspec.json.encode(body), self.status, self.headers, mimetype=TYPE)
+        # In ASCII, as a message may repeat half a character of the caller's.
+        return Response(json.dumps(body), self.status, self.headers, mimetype=TYPE)

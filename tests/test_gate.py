@@ -234,7 +234,8 @@ def pin(copy: Copy, pins: Pins) -> None:
     """Commit a model and a split as the graph would pin them."""
     (copy.path / "models").mkdir(exist_ok=True)
     (copy.path / "models/model.onnx").write_bytes(pins.model)
-    write_table(copy.path / "data/split/test.parquet", pins.rows)
+    rows = pins.rows.append_column("batch", pa.array(["week-2"] * len(pins.rows)))
+    write_table(copy.path / "data/split/test.parquet", rows)
     split = {"dataset": pins.dataset, "train": {"batches": [pins.trained]}, "test": {"batches": ["week-2"]}}
     write_json(copy.path / "reports/split.json", split)
     paths = ["models/model.onnx", "data/split/test.parquet", "reports/split.json"]

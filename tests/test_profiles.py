@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fraud.distances import ks_statistic
 from fraud.errors import Problem
-from fraud.profiles import Profile, counted, distance, edges, merge, missing, profile
+from fraud.profiles import Profile, alike, counted, distance, edges, merge, missing, profile
 from fraud.schema import Column
 
 NUMBER = Column(role="feature", type="number")
@@ -33,6 +33,12 @@ def test_the_profile_of_two_batches_is_the_sum_of_their_profiles(one: np.ndarray
 def test_the_same_holds_for_categories(one: np.ndarray, two: np.ndarray) -> None:
     both = profile(np.concatenate([one, two]), SHOP, 20)
     assert merge(profile(one, SHOP, 20), profile(two, SHOP, 20)) == both
+
+
+@given(VALUES, VALUES)
+def test_batches_in_the_bins_of_their_whole_add_up_to_its_profile(one: np.ndarray, two: np.ndarray) -> None:
+    whole = profile(np.concatenate([one, two]), NUMBER, 4)
+    assert merge(alike(one, NUMBER, whole), alike(two, NUMBER, whole)) == whole
 
 
 @given(VALUES, VALUES)

@@ -1,19 +1,25 @@
 """Training: what lands in the model file, and what stops it."""
 
 import math
+from functools import reduce
 from typing import Any
 
+import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 from imblearn.base import BaseSampler
 
 from examples import CATEGORIES, COST, MIXED, NUMBERS, labelled, params, payments
 from fraud.calibration import Calibration, calibrate
+from fraud.contract import Contract
 from fraud.errors import Problem
 from fraud.estimator import Params, estimator
 from fraud.features import Matrix, matrix
 from fraud.onnx_file import to_onnx
+from fraud.profiles import alike, merge
 from fraud.rows import Rows
+from fraud.rows import labelled as from_table
 from fraud.schema import Schema
 from fraud.scoring import Model
 from fraud.stages.train import Trained, check_same, contract, out_of_fold, train
@@ -137,6 +143,29 @@ def test_the_file_carries_its_contract() -> None:
     shop = file.contract.profile["shop"]
     assert sum(shop.counts) + shop.missing == len(rows.labels)
     assert sum(file.contract.profile["amount"].counts) == len(rows.labels)
+
+
+def test_the_contract_has_a_profile_of_each_training_batch_and_they_add_up_to_the_whole() -> None:
+    table = payments(MIXED).append_column("batch", pa.array(["W1"] * 150 + ["W2"] * 50 + ["W10"] * 200))
+    rows = from_table(table, MIXED, COST)
+    _, file = fitted(rows, MIXED, params(trees=3))
+    ages = [week["age"] for week in file.contract.weeks]
+    assert [sum(age.counts) + age.missing for age in ages] == [150, 50, 200]
+    assert ages[1] == alike(rows.features[150:200, 2], MIXED.features["age"], file.contract.profile["age"])
+    for name, whole in file.contract.profile.items():
+        assert reduce(merge, (week[name] for week in file.contract.weeks)) == whole
+
+
+def test_rows_of_one_batch_are_one_week() -> None:
+    _, file = fitted(labelled(MIXED), MIXED, params(trees=3))
+    assert file.contract.weeks == [file.contract.profile]
+
+
+def test_a_contract_of_before_there_were_weeks_is_still_read() -> None:
+    _, file = fitted(labelled(MIXED), MIXED, params(trees=3))
+    old = msgspec.to_builtins(file.contract)
+    del old["weeks"]
+    assert msgspec.json.decode(msgspec.json.encode(old), type=Contract).weeks == []
 
 
 def test_a_missing_value_is_filled_inside_the_model() -> None:

@@ -33,6 +33,11 @@ class Rule(Section, frozen=True):
         return self.false_alarms_per_year / WEEKS_A_YEAR
 
 
+def equal_weeks(rows: Values) -> float:
+    """Return how many weeks of equal size stray from each other as weeks of so many rows do."""
+    return float(rows.sum() ** 2 / (rows**2).sum())
+
+
 class Check(NamedTuple):
     """One thing that is compared: past weeks each with the week before, and current weeks with the reference."""
 

@@ -26,8 +26,13 @@ def matrix(columns: Columns, schema: Schema) -> Matrix:
     return np.stack(parts).T  # So that each column lies in one piece.
 
 
+def codes(column: Column) -> dict[str, float]:
+    """Return the number that the model sees for each category of a column."""
+    return {str(category): float(code) for code, category in enumerate(column.categories)}
+
+
 def _numbers(values: Any, column: Column) -> Values:
     if column.type != "category":
         return np.asarray(values, dtype=np.float64)
-    codes = {category: float(code) for code, category in enumerate(column.categories)}
-    return np.array([codes.get(value, np.nan) for value in np.asarray(values, dtype=object)], dtype=np.float64)
+    code = codes(column)
+    return np.array([code.get(value, np.nan) for value in np.asarray(values, dtype=object)], dtype=np.float64)

@@ -43,6 +43,14 @@ def profile(values: Values, column: Column, bins: int) -> Profile:
     return counted(ordered, edges(ordered, bins), len(values) - len(present))
 
 
+def alike(values: Values, column: Column, bins: Profile) -> Profile:
+    """Return the profile of a column in the bins of another profile."""
+    if column.type == "category":
+        return profile(values, column, 0)
+    present = np.sort(values[~np.isnan(values)])
+    return counted(present, bins.edges, len(values) - len(present))
+
+
 def merge(one: Profile, other: Profile) -> Profile:
     """Return the profile of the rows of both."""
     if one.edges != other.edges or len(one.counts) != len(other.counts):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud import batches, params
-from fraud.drift_rule import Finding, Key, Rule, checks, judge
+from fraud.drift_rule import Finding, Key, Rule, checks, equal_weeks, judge
 from fraud.errors import run
 from fraud.features import Values, matrix
 from fraud.outputs import write_csv, write_json
@@ -73,8 +73,7 @@ def _scores(scored: pa.Table) -> dict[Key, Values]:
 
 def effective_weeks(table: pa.Table) -> float:
     """Return how many weeks of equal size stray from each other as the weeks of `table` do."""
-    rows = pc.value_counts(table[BATCH]).field("counts").to_numpy().astype(float)
-    return float(rows.sum() ** 2 / (rows**2).sum())
+    return equal_weeks(pc.value_counts(table[BATCH]).field("counts").to_numpy().astype(float))
 
 
 def past_weeks(names: list[str], current: pa.Table, history: int) -> list[str]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fraud import params
 from fraud.calibration import Calibration, calibrate
-from fraud.contract import Contract, profiles
+from fraud.contract import Contract, profiles, profiles_alike
 from fraud.cost import Cost, cheapest_threshold
 from fraud.errors import Problem, run
 from fraud.estimator import Params, estimator
@@ -95,6 +95,8 @@ def check_same(file: Model, trained: Trained, features: Matrix) -> None:
 
 def contract(trained: Trained, rows: Rows, schema: Schema, params: Params, md5: str) -> Contract:
     """Return what the model file says about itself."""
+    profile = profiles(rows.features, schema)
+    weeks = np.split(rows.features, np.cumsum(rows.weeks, dtype=int)[:-1])
     return Contract(
         schema=schema,
         features=list(schema.features),
@@ -106,7 +108,8 @@ def contract(trained: Trained, rows: Rows, schema: Schema, params: Params, md5: 
         training_md5=md5,
         training_rows=len(rows.labels),
         training_frauds=int(rows.labels.sum()),
-        profile=profiles(rows.features, schema),
+        profile=profile,
+        weeks=[profiles_alike(week, schema, profile) for week in weeks],
     )
 
 

@@ -1,0 +1,72 @@
+"""`python -m serve`: check what can be checked, then let granian run the workers."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.server import Server
+
+from fraud.errors import run as told
+from serve import ROOT, app, logs, pin, run
+from serve.log import Log
+from serve.model import WANTED
+from serve.settings import Settings, load
+
+GRACE = 30  # Seconds that a worker has for its last answers.
+
+
+class Master(Server):  # type: ignore[misc,valid-type]  # granian picks its class when it is imported.
+    """Granian's main process, in which SIGHUP reloads the model and not the workers."""
+
+    def signal_handler_reload(self, *_: Any) -> None:
+        """Ask one of the workers to do what POST /reload-model does."""
+        (Path(os.environ[run.VARIABLE]) / WANTED).touch()
+
+
+def main() -> None:
+    """Serve until a signal comes."""
+    settings = load(os.environ)
+    folder = Path(tempfile.mkdtemp(prefix="fraud-"))
+    os.environ[run.VARIABLE] = str(folder)
+    try:
+        _check(settings, folder)
+        place = f"{'https' if settings.tls_cert else 'http'}://{settings.host}:{settings.port}/"
+        print(f"serving on {place} with {settings.workers} workers", file=sys.stderr, flush=True)
+        run.with_tokens(settings, folder)
+        _master(settings).serve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(settings: Settings, folder: Path) -> None:
+    """Raise here, once and in one line, what would keep each worker from starting."""
+    pin.model_bytes(ROOT, pin.read(ROOT, settings.model_path, settings.git_rev))
+    Log(settings.request_log, settings.spool, settings.log_sync, folder).close()
+
+
+def _master(settings: Settings) -> Master:
+    return Master(
+        f"{app.__name__}:{app.create_app.__name__}",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        http=HTTPModes.http1 if settings.tls_cert is None else HTTPModes.auto,
+        websockets=False,
+        ssl_cert=settings.tls_cert,
+        ssl_key=settings.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE,
+        log_dictconfig=logs.CONFIG,
+    )
+
+
+if __name__ == "__main__":
+    told(main)

@@ -1,0 +1,92 @@
+"""Score payments, and answer only what the log holds."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from fraud.features import Matrix, Values
+from serve.log import Log, Unlogged
+from serve.metrics import Metrics
+from serve.model import Served
+from serve.payload import Checked, text
+from serve.problems import Refusal
+from serve.reasons import Reason
+from serve.tables import Row, new_ids
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """What the caller gets for one payment."""
+
+    id: str
+    fraud_probability: float
+    is_fraud: bool
+    threshold: float
+    model: str | UnsetType = UNSET
+    transaction_id: str | None = None
+    reasons: list[Reason] | UnsetType = UNSET
+
+
+class Scoring(NamedTuple):
+    """What answers are made with, and where they are kept."""
+
+    served: Served
+    threshold: float
+    log: Log
+    metrics: Metrics
+    allow_unlogged: bool
+
+    def answers(self, checked: Checked, started: float) -> list[Answer]:
+        """Return an answer to each payment once all are in the log; a known transaction_id gets its first answer."""
+        probabilities = self.served.model.probabilities(checked.features)
+        rows = self._logged(self._rows(checked, probabilities, started))
+        if rows:
+            self.metrics.answered(probabilities, sum(row.label for row in rows), time.perf_counter() - started)
+        return [
+            Answer(row.id, row.probability, bool(row.label), row.threshold, row.model, row.transaction_id)
+            for row in rows
+        ]
+
+    def _rows(self, checked: Checked, probabilities: Values, started: float) -> list[Row]:
+        model, threshold = self.served.pin.md5, self.threshold
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        latency = 1000 * (time.perf_counter() - started)
+        each = zip(
+            new_ids(len(probabilities)),
+            checked.transaction_ids,
+            probabilities.tolist(),
+            map(text, checked.payments),
+            fingerprints(checked.features),
+            strict=True,
+        )
+        return [
+            Row(now, id_, name, model, threshold, probability, int(probability >= threshold), features, mark, latency)
+            for id_, name, probability, features, mark in each
+        ]
+
+    def _logged(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows that stand in the log; other features under a known transaction_id are refused."""
+        try:
+            stand = self.log.add(rows)
+        except Unlogged as problem:
+            if self.allow_unlogged:
+                return rows
+            raise Refusal(503, f"no answer, as it could not be logged: {problem}", {"Retry-After": "5"}) from None
+        for row, first in zip(rows, stand, strict=True):
+            if row.fingerprint != first.fingerprint:
+                raise Refusal(409, f"transaction_id '{row.transaction_id}' came with other features before")
+        return stand
+
+
+def fingerprints(features: Matrix) -> list[int]:
+    """Return a number for each row that rows with other features do not have."""
+    content, width = features.tobytes(), 8 * features.shape[1]
+    digests = (
+        hashlib.blake2b(content[start : start + width], digest_size=8).digest()
+        for start in range(0, len(content), width)
+    )
+    return [int.from_bytes(digest, "big", signed=True) for digest in digests]

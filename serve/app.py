@@ -1,0 +1,119 @@
+"""The factory of the server: settings, then parts, then routes."""
+
+import logging.config
+import os
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from serve import ROOT, logs, pin, run
+from serve.auth import Auth
+from serve.log import Away, Log
+from serve.metrics import Metrics
+from serve.model import Models
+from serve.parts import NAME, Parts, parts
+from serve.problems import Refusal
+from serve.rate import Rate
+from serve.routes import feedback, health, metrics, mlflow, pages, predict, reload
+from serve.settings import Settings, load
+from serve.watch import Watch
+from serve.workers import Workers
+
+ROUTES = [predict, feedback, health, reload, metrics, mlflow, pages]
+SAFE_TOKEN = 16
+logger = logging.getLogger("fraud.serve")
+
+
+def create_app(environment: Mapping[str, str] | None = None, root: Path = ROOT) -> Flask:
+    """Return the app; a problem with settings, model or log is raised here, before the first request."""
+    logging.config.dictConfig(logs.CONFIG)
+    settings = load(os.environ if environment is None else environment)
+    app = Flask("serve")
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    app.extensions[NAME] = _parts(settings, root, run.folder())
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(Refusal, Refusal.response)
+    app.register_error_handler(HTTPException, _of_flask)
+    app.register_error_handler(Away, _away)
+    app.register_error_handler(Exception, _ours)
+    for module in ROUTES:
+        app.register_blueprint(module.routes)
+    return app
+
+
+def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
+    settings = run.with_tokens(settings, folder)
+    if any(len(token) < SAFE_TOKEN for token in (*settings.api_tokens, *settings.admin_tokens)):
+        logger.warning("a token is shorter than %d characters, and so easy to guess", SAFE_TOKEN)
+    workers = Workers(folder)
+
+    def bring() -> tuple[pin.Pin, bytes]:
+        found = pin.read(root, settings.model_path, settings.git_rev)
+        return found, pin.model_bytes(root, found)
+
+    models = Models(folder, workers, bring, settings.max_rows)
+    log = Log(settings.request_log, settings.spool, settings.log_sync, folder, settings.retention_days)
+    return Parts(
+        root,
+        settings,
+        Auth(settings),
+        Rate(folder / "rate", settings.rate_limit) if settings.rate_limit else None,
+        workers,
+        models,
+        log,
+        Watch(log, models, settings.drift_days),
+        Metrics(folder, workers),
+    )
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if 0 < len(given) <= 128 and given.isprintable() else secrets.token_hex(8)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    if response.status_code >= 400:
+        parts().metrics.refused(response.status_code)
+    logs.write(
+        "info" if response.status_code < 500 else "error",
+        "request",
+        request_id=g.request_id,
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        ms=round(1000 * (time.perf_counter() - g.started), 3),
+        caller=g.get("caller"),
+    )
+    return response
+
+
+def _of_flask(error: HTTPException) -> Response:
+    """Tell in our words what Flask found before a route was asked."""
+    if error.code is None or error.code < 400:
+        return cast(Response, error.get_response())
+    sentences = {
+        404: f"there is nothing at {request.path}; GET /docs lists what there is",
+        405: f"{request.path} does not take {request.method}; GET /docs lists what it takes",
+        413: f"the body is larger than {parts().settings.max_body} bytes (MAX_BODY); send it in parts",
+    }
+    methods: Iterable[str] | None = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(methods)} if methods else {}
+    return Refusal(error.code, sentences.get(error.code, str(error.description)), headers).response()
+
+
+def _away(error: Exception) -> Response:
+    sentence = f"the request log is away, and with it what this takes: {error}; nothing was changed"
+    return Refusal(503, sentence, {"Retry-After": "2"}).response()
+
+
+def _ours(error: Exception) -> Response:
+    logger.error("request %s failed", g.request_id, exc_info=error)
+    return Refusal(500, f"this is our fault; the log has it under request {g.request_id}").response()

@@ -1,0 +1,43 @@
+"""What happens, as one JSON object a line on stdout; it holds no feature values and no tokens."""
+
+import logging
+import os
+import select
+import time
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+STDOUT = 1
+LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
+
+
+def write(level: str, event: str, **members: Any) -> None:
+    """Write a line; where the reader of a pipe has stopped reading, it is dropped, as answers must not wait for it."""
+    now = time.time()
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    line = msgspec.json.encode({"ts": moment, "level": level, "event": event, **members})
+    with suppress(OSError):  # Nor may they fail where nobody reads any more.
+        if select.select((), (STDOUT,), (), 0)[1]:
+            os.write(STDOUT, line + b"\n")
+
+
+class Handler(logging.Handler):
+    """Writes what libraries and parts log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, with the traceback if there is one."""
+        members: dict[str, Any] = {"logger": record.name, "pid": os.getpid()}
+        if record.exc_info:
+            members["traceback"] = logging.Formatter().formatException(record.exc_info)
+        write(LEVELS.get(record.levelname, "info"), record.getMessage(), **members)
+
+
+CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stdout": {"class": "serve.logs.Handler"}},
+    "root": {"level": "INFO", "handlers": ["stdout"]},
+    "loggers": {name: {"propagate": True, "handlers": []} for name in ("_granian", "granian.access")},
+}

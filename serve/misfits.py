@@ -1,0 +1,195 @@
+"""The rules for a body in words: a row that does not fit the contract is refused by place, field and expectation."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from msgspec import UNSET
+
+from fraud.errors import nearest
+from fraud.schema import Column, Schema
+from serve.problems import Refusal
+
+LARGEST = 1e15  # As ingest has it: scaled by a small spread it still fits into single precision.
+SHOWN = 60  # Characters of a value that a message repeats.
+LONGEST_ID = 200
+Place = int | None  # Of a row in `data`; none where the body is one object.
+
+
+class Named(dict[str, Any]):
+    """A JSON object that remembers a key that was given twice."""
+
+    twice: str | None = None
+
+
+def parse(body: bytes) -> Any:
+    """Return the JSON document in a body; numbers come as floats, as integers may be of any length."""
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_named, parse_constant=_constant, parse_int=float)
+    except UnicodeDecodeError as error:
+        raise Refusal(400, f"byte {error.start} of the body is no UTF-8; send JSON in UTF-8") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Refusal(400, f"the body is no JSON: {error.msg[0].lower()}{error.msg[1:]} at {where}") from None
+    except RecursionError:
+        raise Refusal(400, "the body is nested too deeply; expected an object of fields, or rows in `data`") from None
+
+
+def companions(schema: Schema) -> list[str]:
+    """Return the columns that come with a payment and are no features: its time and its identifiers."""
+    columns = schema.columns.items()
+    return [name for name, column in columns if column.role in ("time", "identifier") and name != "transaction_id"]
+
+
+class Misfits:
+    """Says what is wrong with a row, or returns its values in the order of the contract."""
+
+    def __init__(self, schema: Schema) -> None:
+        """Know a schema."""
+        self._schema = schema
+        self._names = [*schema.features, *companions(schema), "transaction_id"]
+        columns = schema.columns.items()
+        self._short = [name for name, column in columns if column.role == "feature"]
+        self._long = [name for name, column in columns if column.role in ("feature", "time")]
+
+    def rows(self, document: Any) -> tuple[list[Any], bool]:
+        """Return the rows of a document, and whether it is one payment by itself."""
+        if not isinstance(document, Named):
+            raise Refusal(422, f"found {_kind(document)}, expected an object: one payment, or rows in `data`")
+        rows = document.get("data")
+        if "data" not in document or ("data" in self._schema.columns and not isinstance(rows, list)):
+            return [document], True
+        _once(document, None)
+        for key in document:
+            if key == "transaction_id":
+                raise _misfit(None, key, "stands beside `data`; put it into each of the objects in `data`")
+            if key != "data":
+                raise _misfit(None, key, "stands beside `data`, expected `data` alone")
+        if not isinstance(rows, list):
+            raise _misfit(None, "data", f"is {_shown(rows)}, expected a list of objects or of lists")
+        return rows, False
+
+    def values(self, row: Any, place: Place, extra: str) -> list[Any]:
+        """Return the values of a row: features, companions, transaction_id; what is not given is UNSET or null."""
+        if isinstance(row, list):
+            row = self._with_names(row, place)
+        if not isinstance(row, Named):
+            raise _misfit(place, None, f"found {_kind(row)}, expected an object of named fields or a list of numbers")
+        _once(row, place)
+        if extra != "ignore":
+            self._only_known(row, place)
+        return [self._value(row, name, place) for name in self._names]
+
+    def transaction_id(self, value: Any, place: Place) -> str:
+        """Return a transaction_id that a database can keep."""
+        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= LONGEST_ID:
+            expected = f"expected a text of 1 to {LONGEST_ID} printable characters"
+            raise _misfit(place, "transaction_id", f"is {_shown(value)}, {expected}")
+        return value
+
+    def _with_names(self, row: list[Any], place: Place) -> Named:
+        for names in self._short, self._long:
+            if len(row) == len(names):
+                return Named(zip(names, row, strict=True))
+        counts = f"{len(self._short)} values ({self._short[0]} to {self._short[-1]})"
+        if self._schema.time is not None:
+            counts += f", or {len(self._long)} with {self._schema.time}"
+        raise _misfit(place, None, f"found {len(row)} values, expected {counts}, in the order of GET /model")
+
+    def _only_known(self, row: Named, place: Place) -> None:
+        for key in row:
+            if key not in self._names:
+                known = nearest(key, self._names)
+                raise _misfit(place, key, f"is not in the contract{known}; take it away, or add ?extra=ignore")
+
+    def _value(self, row: Named, name: str, place: Place) -> Any:
+        column = self._schema.features.get(name)
+        if column is None:
+            return self._companion(row, name, place)
+        value = row.get(name)
+        if value is None:
+            if column.missing:
+                return None
+            raise _misfit(place, name, f"is {'null' if name in row else 'missing'}, expected {expected(column)}")
+        return _category(value, name, column, place) if column.categories else _number(value, name, column, place)
+
+    def _companion(self, row: Named, name: str, place: Place) -> Any:
+        if name not in row:
+            return UNSET
+        value = row[name]
+        if name == "transaction_id":
+            return self.transaction_id(value, place)
+        short = isinstance(value, str) and len(value) <= LONGEST_ID and _is_unicode(value)
+        if not (short or value is None or (isinstance(value, float) and math.isfinite(value))):
+            raise _misfit(
+                place, name, f"is {_shown(value)}, expected a number or a text of at most {LONGEST_ID} characters"
+            )
+        return value
+
+
+def expected(column: Column) -> str:
+    """Return in words what a column takes."""
+    if column.categories:
+        return f"one of {', '.join(map(str, column.categories))}"
+    kind = "a whole number" if column.type == "integer" else "a number"
+    limits = [f"{word} {limit:g}" for word, limit in (("from", column.min), ("to", column.max)) if limit is not None]
+    return " ".join([kind, *limits])
+
+
+def _category(value: Any, name: str, column: Column, place: Place) -> str:
+    # A category may look like a number, and then comes as one.
+    text = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else value
+    if not isinstance(text, str) or text not in column.categories:
+        raise _misfit(place, name, f"is {_shown(value)}, expected {expected(column)}")
+    return text
+
+
+def _number(value: Any, name: str, column: Column, place: Place) -> float | int:
+    if not isinstance(value, float):
+        raise _misfit(place, name, f"is {_shown(value)}, {_kind(value)}, expected {expected(column)}")
+    if not math.isfinite(value) or abs(value) > LARGEST:
+        raise _misfit(place, name, f"is beyond what models can hold, {LARGEST:g}; expected {expected(column)}")
+    low, high = column.min, column.max
+    outside = (low is not None and value < low) or (high is not None and value > high)
+    if outside or (column.type == "integer" and not value.is_integer()):
+        raise _misfit(place, name, f"is {_shown(value)}, expected {expected(column)}")
+    return int(value) if column.type == "integer" else value
+
+
+def _once(row: Named, place: Place) -> None:
+    if row.twice is not None:
+        raise _misfit(place, row.twice, "is given twice; give each field once")
+
+
+def _misfit(place: Place, field: str | None, what: str) -> Refusal:
+    where = [f"data[{place}]"] if place is not None else []
+    where += [f"field '{field}'"] if field is not None else []
+    members: dict[str, Any] = {"row": place, "field": field}
+    given = {name: value for name, value in members.items() if value is not None}
+    return Refusal(422, f"{', '.join(where)} {what}".strip(), **given)
+
+
+def _named(pairs: list[tuple[str, Any]]) -> Named:
+    found = Named(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        found.twice = next(name for name in names if names.count(name) > 1)
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise Refusal(400, f"the body is no JSON: found {name}; a number that is not known is null")
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _kind(value: Any) -> str:
+    kinds = {str: "a text", float: "a number", bool: "a boolean", list: "a list", Named: "an object"}
+    return kinds.get(type(value), "null")
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"

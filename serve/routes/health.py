@@ -1,0 +1,71 @@
+"""Whether the server is alive, whether it is ready, and what it serves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response
+
+from serve.parts import Parts, admitted, answered, moment, parts
+
+routes = Blueprint("health", __name__)
+REPORTS = {"metrics": "reports/metrics.json", "drift": "reports/drift.json"}
+
+
+@routes.get("/health")
+def health() -> Response:
+    """Say that the server is alive, and which model each worker serves."""
+    here = parts()
+    md5 = here.models.current().pin.md5
+    workers = [{"pid": int(name.partition("-")[0]), "model": md5} for name in sorted(here.models.votes())]
+    return answered({"status": "alive", **lineage(here), "workers": workers})
+
+
+@routes.get("/ready")
+def ready() -> Response:
+    """Say whether answers can be given: the model is loaded, and they can be logged."""
+    here = parts()
+    writable = here.log.takes_rows() or here.settings.allow_unlogged
+    log = {"state": here.log.state(), "pending": here.log.pending()}
+    status = "ready" if writable else "not ready"
+    return answered({"status": status, **lineage(here), "log": log}, 200 if writable else 503)
+
+
+@routes.get("/model")
+def model() -> Response:
+    """Return the contract of the model, and what the reports of its training say."""
+    admitted()
+    here = parts()
+    contract = here.models.current().model.contract
+    given = here.settings.threshold
+    reports = {name: found for name, path in REPORTS.items() if (found := _report(here.root / path)) is not None}
+    return answered(
+        {
+            **lineage(here),
+            "threshold": contract.threshold if given is None else given,
+            "threshold_of_the_contract": contract.threshold,
+            "features": contract.features,
+            "schema": contract.schema,
+            "contract": contract,
+            "reports": reports,
+        }
+    )
+
+
+def lineage(here: Parts) -> dict[str, Any]:
+    """Return which model is served, and since when."""
+    served = here.models.current()
+    return {
+        "model": served.pin.md5,
+        "git_rev": served.pin.git_rev,
+        "dataset": served.model.contract.schema.name,
+        "training_md5": served.model.contract.training_md5,
+        "since": moment(served.since),
+    }
+
+
+def _report(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
