@@ -9,16 +9,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from examples import COST, NUMBERS, ROOT, TRAIN, payments
+from examples import NUMBERS, ROOT, TRAIN, payments
 from fraud.calibration import Calibration
 from fraud.errors import Problem
 from fraud.estimator import estimator
+from fraud.features import matrix
 from fraud.loop.bench_serve import FULL, OURS, Bench, Goal, Visit, check, goals, ratio, table
-from fraud.loop.peers import ours, peers, plain
+from fraud.loop.peers import constant, ours, peers, plain
 from fraud.loop.running import Running
 from fraud.loop.wrk import Load
-from fraud.rows import labelled
 from listening import listening
+from serve.settings import load
 
 NAMES = ["speed", "amount"]
 DEMO, *OTHERS = peers(NAMES)
@@ -40,11 +41,12 @@ VISITS = [
 
 
 def test_the_forest_of_the_peers_scores_as_the_pipeline_does_with_parts_of_scikit_learn_only() -> None:
-    rows = labelled(payments(NUMBERS), NUMBERS, COST)
-    ours = estimator(TRAIN, NUMBERS, int(rows.labels.sum()), 2).fit(rows.features, rows.labels)
-    expected = ours.predict_proba(rows.features)
+    rows = payments(NUMBERS)
+    features, labels = matrix(rows, NUMBERS), np.asarray(rows["fraud"])
+    ours = estimator(TRAIN, NUMBERS, int(labels.sum()), 2).fit(features, labels)
+    expected = ours.predict_proba(features)
     theirs = plain(ours, NAMES)
-    assert np.array_equal(theirs.predict_proba(rows.features), expected)
+    assert np.array_equal(theirs.predict_proba(features), expected)
     assert {type(step).__module__.partition(".")[0] for _, step in theirs.steps} == {"sklearn"}
     assert theirs[-1].n_jobs == 1
 
@@ -92,6 +94,13 @@ def test_a_server_whose_answers_differ_from_the_model_file_is_not_timed(
                 with pytest.raises(Problem, match=r"^answers 2e-06 beside the model file"):
                     check(kind, process, bench)
         assert msgspec.json.decode(server.bodies[0]) == {"speed": 1, "amount": 1}
+
+
+def test_the_constant_answer_comes_from_as_many_workers_and_threads_as_ours() -> None:
+    settings = load({})
+    words = constant(b"{}").command.split()
+    for option, count in (("--workers", settings.workers), ("--blocking-threads", settings.threads)):
+        assert words[words.index(option) + 1] == str(count)
 
 
 def test_each_peer_has_its_lock_file_and_its_environment_is_made() -> None:

@@ -23,8 +23,8 @@ SERVE = Path(".venv-serve")
 MODEL, TEST_ROWS = "models/model.onnx", "data/split/test.parquet"
 ASKED = 300  # Different payments that wrk posts in turn.
 TOKEN = "a-token-for-the-bench-only"  # noqa: S105  # it opens a server on loopback, for minutes
-WORKERS = 2
-THREADS = 4  # Of a worker of ours, as serve/__main__.py sets them.
+WORKERS = 2  # The default of ours.
+THREADS = 4  # Of a worker of ours, by its default.
 
 Names = Sequence[str]
 Row = Sequence[float]
@@ -62,7 +62,7 @@ def _tensor(_names: Names, row: Row) -> dict[str, Any]:
 
 def ours(name: str, **settings: str) -> Server:
     """Return our server with everything on: token, validation, log and metrics."""
-    log = {"REQUEST_LOG": "sqlite:///{folder}/requests.db", "WORKERS": str(WORKERS)}
+    log = {"REQUEST_LOG": "sqlite:///{folder}/requests.db", "SPOOL": "{folder}/spool"}
     common = {"PYTHONPATH": ".", "PORT": "{port}", "API_TOKEN": TOKEN} | log
     return Server(name, SERVE, "python -m serve", common | settings, "/predict", flat, None)
 

@@ -23,7 +23,7 @@ from fraud.scoring import load as load_model
 from fraud.tables import read_table
 
 MINUTES, SHORTEST = 10.0, 1.0
-CONNECTIONS = 16
+CONNECTIONS = 64  # Many that pause come closer to half than few, as each pauses longer than it waits.
 FULL_SECONDS, EVERY, DRAIN = 5, 5, 5  # Seconds at full load, between samples, and at the end without new requests.
 WARMING = 0.2  # Share of the time, at its start, that is not looked at.
 STEEPEST, CHANCE = 1.0, 0.01  # MB a minute, and how rarely an even memory may look as if it grew.
