@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check metrics plots drift-report exp data remote push pull gate prequential twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
+.PHONY: help setup repro test check metrics plots drift-report exp data remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3
 
 remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
 	@$(RUN) fraud.loop.remote "S3=$(S3)" "ENDPOINT=$(ENDPOINT)"
+
+serve: .venv-serve/ready ## serve the pinned model on loopback:8000; trains first where there is no model; settings in .env.example
+	@PYTHONPATH=. .venv-serve/bin/python -m serve.pin; code=$$?; if [ $$code = 2 ]; then $(MAKE) repro; else exit $$code; fi
+	@.venv-serve/bin/python -m serve
 
 .venv-serve/ready: requirements/setup.txt requirements/serve.txt
 	@$(PYTHON) -m venv .venv-serve && PYTHON=.venv-serve/bin/python requirements/install.sh requirements/serve.txt && touch $@

@@ -1,13 +1,17 @@
 """POST /predict over real HTTP: each shape of a body gets the pipeline's own score, logged before it leaves."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
+from examples import ROOT
 from fraud.scoring import Model
 from servers import Live, example, home, running
 
@@ -65,7 +69,7 @@ def test_a_list_gets_an_answer_for_each_of_its_rows_in_their_order(live: Live) -
 @pytest.mark.parametrize("dataset", ["creditcard", "payments"])
 @pytest.mark.parametrize("model", MODELS)
 def test_the_answer_is_the_score_of_the_pipeline_for_each_model_and_data_set(
-    dataset: str, model: str, tmp_path: Any
+    dataset: str, model: str, tmp_path: Path
 ) -> None:
     served = example(dataset, model)
     with running(home(tmp_path, served), WORKERS="1") as server:
@@ -76,3 +80,10 @@ def test_the_answer_is_the_score_of_the_pipeline_for_each_model_and_data_set(
     threshold = Model(served.content).contract.threshold
     assert [answer["is_fraud"] for answer in answers] == (expected >= threshold).tolist()
     assert 0 < sum(answer["is_fraud"] for answer in answers) < len(answers)
+
+
+def test_the_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "import fraud.scoring"]
+    environment = {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    subprocess.run(words, check=True, env=environment)
+    assert not list(tmp_path.rglob("*"))  # It begins with a file that names this machine for its maker.

@@ -1,0 +1,188 @@
+"""All workers change to another model at the same moment, or none does."""
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servers import ADMIN, Live, example, home, pin, running
+
+OLD, NEW = example(), example(model="random_forest")
+PAYMENT = OLD.payments()[0]
+
+
+class Traffic:
+    """Asks for predictions in several threads until the block ends, and keeps each status and model."""
+
+    def __init__(self, live: Live, threads: int = 4) -> None:
+        self.live, self.seen, self.ended = live, Counter[Any](), False
+        self.threads = [threading.Thread(target=self.ask) for _ in range(threads)]
+
+    def ask(self) -> None:
+        connection = self.live.connect()
+        while not self.ended:
+            reply = self.live.post("/predict", PAYMENT, connection=connection)
+            self.seen[reply.status, reply.json.get("model")] += 1
+        connection.close()
+
+    def __enter__(self) -> "Traffic":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended = True
+        for thread in self.threads:
+            thread.join()
+
+
+def models(live: Live) -> set[str]:
+    """Return which models a good many answers came from."""
+    return {live.post("/predict", PAYMENT).json["model"] for _ in range(20)}
+
+
+def until(seen: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_reload_under_load_changes_all_workers_and_costs_no_request(tmp_path: Path) -> None:
+    with running(home(tmp_path, OLD), WORKERS="2") as live, Traffic(live) as traffic:
+        for served in NEW, OLD, NEW:
+            pin(tmp_path, served)
+            reply = live.post("/reload-model", token=ADMIN)
+            assert (reply.status, reply.json["model"], reply.json["changed"]) == (200, served.md5, True)
+            assert models(live) == {served.md5}
+            assert {worker["model"] for worker in live.get("/health").json["workers"]} == {served.md5}
+        assert len(live.workers()) == 2
+        assert live.metric('model_reloads_total{result="changed"}') == 3
+    assert {status for status, _ in traffic.seen} == {200}
+    assert {model for _, model in traffic.seen} == {OLD.md5, NEW.md5}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda root: pin(root, NEW, b"other bytes"), "models/model.onnx is "),
+        (lambda root: (root / "dvc.lock").write_text("stages: ["), "dvc.lock"),
+        (lambda root: (root / "dvc.lock").unlink(), "dvc.lock: there is no such file"),
+        (lambda root: pin(root, NEW._replace(content=b"no model at all")), "not a model of this project"),
+    ],
+    ids=["other bytes", "no YAML", "no lock", "no model"],
+)
+def test_a_model_that_cannot_be_served_changes_nothing_and_the_answer_says_why(
+    spoil: Callable[[Path], Any], said: str, tmp_path: Path
+) -> None:
+    with running(home(tmp_path, OLD)) as live, Traffic(live, 2) as traffic:
+        spoil(tmp_path)
+        reply = live.post("/reload-model", token=ADMIN)
+        assert reply.status == 409
+        assert reply.json["detail"].startswith("the model stays as it is: ")
+        assert said in reply.json["detail"]
+        assert models(live) == {OLD.md5}
+        assert live.metric('model_reloads_total{result="refused"}') == 1
+    assert set(traffic.seen) == {(200, OLD.md5)}
+
+
+def test_a_worker_that_dies_comes_back_with_the_model_that_the_others_serve(tmp_path: Path) -> None:
+    with running(home(tmp_path, OLD)) as live:
+        pin(tmp_path, NEW, b"other bytes")  # What would be there to load now is not fit to be served.
+        before = live.workers()
+        answered = live.metric('predictions_total{label="legitimate"}') + live.metric("fraud_predictions_total")
+        models(live)
+        os.kill(before[0], signal.SIGKILL)
+        until(lambda: len(set(live.workers()) - set(before)) == 1)
+        assert models(live) == {OLD.md5}
+        again = live.metric('predictions_total{label="legitimate"}') + live.metric("fraud_predictions_total")
+        assert again == answered + 40
+
+
+def test_a_hang_up_of_the_main_process_reloads_too(tmp_path: Path) -> None:
+    with running(home(tmp_path, OLD)) as live:
+        workers = live.workers()
+        pin(tmp_path, NEW)
+        live.process.send_signal(signal.SIGHUP)
+        until(lambda: live.get("/health").json["model"] == NEW.md5)
+        assert models(live) == {NEW.md5}
+        assert live.workers() == workers
+        pin(tmp_path, OLD, b"other bytes")
+        live.process.send_signal(signal.SIGHUP)
+        until(lambda: any("the model stays as it is" in line["event"] for line in live.log()))
+        assert models(live) == {NEW.md5}
+
+
+def test_two_reloads_at_once_follow_each_other(tmp_path: Path) -> None:
+    with running(home(tmp_path, OLD)) as live:
+        pin(tmp_path, NEW)
+        found: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(live.post("/reload-model", token=ADMIN).status))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [200] * 4
+        assert models(live) == {NEW.md5}
+
+
+def test_a_model_that_is_not_there_comes_from_the_remote(tmp_path: Path) -> None:
+    root = home(tmp_path / "root", OLD)
+    kept = tmp_path / f"root/remote/files/md5/{NEW.md5[:2]}/{NEW.md5[2:]}"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(NEW.content)
+    with running(root) as live:
+        pin(root, NEW)
+        (root / "models/model.onnx").unlink()
+        assert live.post("/reload-model", token=ADMIN).json["model"] == NEW.md5
+        assert (root / "models/model.onnx").read_bytes() == NEW.content
+
+
+def test_a_server_with_bytes_that_the_lock_does_not_pin_does_not_start(tmp_path: Path) -> None:
+    pin(home(tmp_path, OLD), NEW, OLD.content)
+    said = f"models/model.onnx is {OLD.md5[:6]}…, but dvc.lock pins {NEW.md5[:6]}"
+    with pytest.raises(AssertionError, match=said), running(tmp_path):
+        pass
+    assert len((tmp_path / "stderr").read_text().splitlines()) == 1
+
+
+def test_gunicorn_serves_the_app_as_well(tmp_path: Path) -> None:
+    command = ["gunicorn", "serve.app:create_app()", "-b", "127.0.0.1:PORT", "-w", "2", "--threads", "2"]
+    with running(home(tmp_path, OLD), *command) as live:
+        assert models(live) == {OLD.md5}
+        assert len(live.workers()) == 2
+        pin(tmp_path, NEW)
+        assert live.post("/reload-model", token=ADMIN).json["model"] == NEW.md5
+        assert models(live) == {NEW.md5}
+        assert live.metric("fraud_predictions_total") + live.metric('predictions_total{label="legitimate"}') == 40
+        with sqlite3.connect(tmp_path / "requests.db") as log:
+            assert log.execute("SELECT count(*) FROM requests").fetchone() == (40,)
+
+
+def test_a_token_is_made_and_printed_where_none_is_set(tmp_path: Path) -> None:
+    with running(home(tmp_path, OLD), API_TOKEN="", ADMIN_TOKEN="") as live:
+        said = (tmp_path / "stderr").read_text().splitlines()
+        made = dict(line.split(" is not set; for this run it is ") for line in said if "is not set" in line)
+        for _ in range(10):
+            assert live.post("/predict", PAYMENT, token=made["API_TOKEN"]).status == 200
+        assert live.post("/reload-model", token=made["ADMIN_TOKEN"]).status == 200
+        assert live.post("/reload-model", token=made["API_TOKEN"]).status == 403
+        assert live.post("/predict", PAYMENT).status == 401
+
+
+def test_the_folder_of_a_run_goes_with_it(tmp_path: Path) -> None:
+    (tmp_path / "temporary").mkdir()
+    with running(home(tmp_path, OLD), TMPDIR=str(tmp_path / "temporary")) as live:
+        assert list((tmp_path / "temporary").iterdir())
+        assert live.stop() == 0
+    assert not list((tmp_path / "temporary").iterdir())
