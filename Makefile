@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift lock clean
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -85,8 +85,19 @@ bench-drift: $(READY) .venv-evidently/ready ## count false alarms of the drift r
 bench-gate: $(READY) ## count how often the gate rejects simulated candidates that are as good, and that are worse
 	@$(RUN) fraud.loop.bench_gate
 
+PEERS := demo fastapi mlflow mlserver bentoml
+
+bench-serve: $(READY) .venv-serve/ready $(PEERS:%=.venv-bench/%/ready) ## load the server beside five others with the same forest; needs wrk, and 1.2 GB for their environments
+	@$(RUN) fraud.loop.bench_serve
+
+.venv-bench/%/ready: requirements/setup.txt requirements/bench-%.txt
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D) && PYTHON=$(@D)/bin/python requirements/install.sh requirements/bench-$*.txt && touch $@ || echo "make: $* is left out of the comparison" >&2
+
+soak: $(READY) .venv-serve/ready ## load the server at half of what it can do for MINUTES=10; fail when memory or open files grow; needs wrk
+	@$(RUN) fraud.loop.soak "$(MINUTES)"
+
 lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh
 
 clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
-	rm -rf .venv .venv-serve .venv-evidently .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html
+	rm -rf .venv .venv-serve .venv-evidently .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html

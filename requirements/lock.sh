@@ -3,6 +3,7 @@
 set -eu
 lock() {
     group=$1; shift
+    touch "requirements/$group.txt"
     cp "requirements/$group.txt" "requirements/$group.lock" # Versions stay, unless UPGRADE is set.
     uv pip compile ${UPGRADE:+--upgrade} --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
         --no-emit-index-url --no-header --no-annotate --group "$group" "$@" -o "requirements/$group.lock" pyproject.toml
@@ -16,3 +17,9 @@ lock serve
 lock pipeline -c requirements/serve.txt
 lock dev -c requirements/pipeline.txt
 lock evidently
+# All peers read the forest that the pipeline's scikit-learn fitted.
+grep -oE '^(numpy|scikit-learn)==[^ ]+' requirements/pipeline.txt >requirements/forest.lock
+for peer in demo fastapi mlflow mlserver bentoml; do
+    lock "bench-$peer" -c requirements/forest.lock
+done
+rm requirements/forest.lock

@@ -20,7 +20,10 @@ def feedback() -> Response:
     """Keep the label of a prediction, which the body names by its id, by its transaction, or by its features."""
     caller = admitted()
     row, actual = _by_features() if "actual_label" in request.args else _by_name()
-    parts().log.feedback(row.id, actual, caller.name)
+    try:
+        parts().log.feedback(row.id, actual, caller.name)
+    except LookupError:
+        raise Refusal(404, f"the prediction {row.id} is gone from the log (LOG_RETENTION_DAYS)") from None
     return answered({"id": row.id, "actual_label": actual, "is_fraud": bool(row.label), "model": row.model})
 
 
