@@ -38,5 +38,9 @@ CONFIG = {
     "disable_existing_loggers": False,
     "handlers": {"stdout": {"class": "serve.logs.Handler"}},
     "root": {"level": "INFO", "handlers": ["stdout"]},
-    "loggers": {name: {"propagate": True, "handlers": []} for name in ("_granian", "granian.access")},
+    "loggers": {
+        "_granian": {"propagate": True, "handlers": []},
+        "granian.access": {"propagate": True, "handlers": []},
+        "alembic": {"level": "WARNING"},
+    },
 }
