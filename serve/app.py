@@ -18,12 +18,12 @@ from serve.model import Models
 from serve.parts import Parts, parts
 from serve.problems import Refusal
 from serve.rate import Rate
-from serve.routes import feedback, health, metrics, mlflow, pages, predict, reload
+from serve.routes import feedback, health, metrics, mlflow, pages, predict, predictions, reload
 from serve.settings import Settings, load
 from serve.watch import Watch
 from serve.workers import Workers
 
-ROUTES = [predict, feedback, health, reload, metrics, mlflow, pages]
+ROUTES = [predict, feedback, predictions, health, reload, metrics, mlflow, pages]
 SAFE_TOKEN = 16
 logger = logging.getLogger("fraud.serve")
 
@@ -32,7 +32,7 @@ def create_app(environment: Mapping[str, str] | None = None, root: Path = ROOT) 
     """Return the app; a problem with settings, model or log is raised here, before the first request."""
     logging.config.dictConfig(logs.CONFIG)
     settings = load(os.environ if environment is None else environment)
-    app = Flask("serve")
+    app = Flask("serve", static_folder=None)  # Its route would shadow that of routes/pages.py.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.wsgi_app = Edge(app.wsgi_app, _parts(settings, root, run.folder()))  # type: ignore[method-assign]
     app.register_error_handler(Refusal, Refusal.response)

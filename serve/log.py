@@ -95,6 +95,12 @@ class Log:
         with self._reading() as connection:
             return [Row(*found) for found in connection.execute(query)]
 
+    def labels(self, ids: Sequence[str]) -> dict[str, bool]:
+        """Return the newest label of each of these requests that has one."""
+        query = select(feedback.c.request_id, feedback.c.actual).where(feedback.c.request_id.in_(ids))
+        with self._reading() as connection:
+            return {id_: bool(actual) for id_, actual in connection.execute(query.order_by(feedback.c.number))}
+
     def sample(self, since: str, count: int) -> list[Row]:
         """Return at most `count` rows, evenly spread over those since a time; the cost does not grow with the table."""
         with self._reading() as connection:

@@ -113,6 +113,7 @@ def test_a_label_by_the_features_goes_to_their_newest_prediction(live: Live) -> 
         ("/health", {}, 405, "/health does not take POST"),
         ("/invocations", {"rows": []}, 422, "found none of dataframe_split, dataframe_records, instances, inputs"),
         ("/invocations", {"instances": 3}, 422, "field 'instances' is no list of rows"),
+        ("/invocations", {"inputs": {}}, 422, "field 'inputs' has no columns"),
         ("/invocations", {"dataframe_split": {"columns": ["V1"], "data": [[1, 2]]}}, 422, "has not one value a column"),
     ],
 )

@@ -39,6 +39,16 @@ def test_the_newest_of_several_with_the_same_features_is_found(url: str, tmp_pat
         assert log.newest(1) == [later]
 
 
+def test_the_newest_label_of_each_request_that_has_one_is_found(url: str, tmp_path: Path) -> None:
+    with opened(url, tmp_path) as log:
+        one, other, third = log.add(rows(3))
+        for actual in True, False:
+            log.feedback(one.id, actual, "test")
+        log.feedback(third.id, True, "test")
+        assert log.labels([one.id, other.id]) == {one.id: False}
+        assert log.labels([]) == {}
+
+
 def test_a_person_reads_the_last_row_with_sqlite3(tmp_path: Path) -> None:
     with opened(f"sqlite:///{tmp_path}/deep/data/requests.db", tmp_path) as log:
         log.add([row(transaction_id="t-9")])

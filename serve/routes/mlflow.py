@@ -77,6 +77,7 @@ def _split(found: Any) -> list[Any]:
 def _by_column(form: str, found: Named) -> list[Any]:
     """Turn columns by name into rows; a column that is no list is one row."""
     columns = {name: values if isinstance(values, list) else [values] for name, values in found.items()}
-    if len({len(values) for values in columns.values()}) > 1:
-        raise Refusal(422, f"field '{form}' has columns of different lengths", field=form)
+    if len({len(values) for values in columns.values()}) != 1:
+        what = "columns of different lengths" if columns else "no columns"
+        raise Refusal(422, f"field '{form}' has {what}", field=form)
     return [Named(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
