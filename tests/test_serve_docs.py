@@ -26,7 +26,7 @@ def test_the_table_of_settings_is_the_one_that_the_server_prints() -> None:
 
 def test_the_readme_names_every_route_and_no_other(live: Live) -> None:
     app = create_app({"REQUEST_LOG": f"sqlite:///{live.root}/other.db", "API_TOKEN": TOKEN}, live.root)
-    rules = {rule for rule in app.url_map.iter_rules() if "<" not in rule.rule}
+    rules = [rule for rule in app.url_map.iter_rules() if "<" not in rule.rule]
     there = {f"{method} {rule.rule}" for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
     named = set(re.findall(r"`((?:GET|POST) /[\w./-]*)`", SECTION.partition("\nPut into practice")[0]))
     assert named == there

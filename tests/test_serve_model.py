@@ -116,12 +116,13 @@ def test_a_worker_that_dies_comes_back_with_the_model_that_the_others_serve(tmp_
 
 def test_a_hang_up_of_the_main_process_reloads_too(tmp_path: Path) -> None:
     with running(home(tmp_path, OLD)) as live:
-        workers = live.workers()
+        until(lambda: len(live.workers()) == 2)
+        before = live.workers()
         pin(tmp_path, NEW)
         live.process.send_signal(signal.SIGHUP)
         until(lambda: live.get("/health").json["model"] == NEW.md5)
         assert models(live) == {NEW.md5}
-        assert live.workers() == workers
+        assert live.workers() == before
         pin(tmp_path, OLD, b"other bytes")
         live.process.send_signal(signal.SIGHUP)
         until(lambda: any("the model stays as it is" in line["event"] for line in live.log()))
