@@ -1,5 +1,6 @@
 """Who asks: a caller with a static token of the settings, or with a JSON web token of an issuer that they name."""
 
+from base64 import b64decode
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, NamedTuple
@@ -64,7 +65,9 @@ class Auth:
             raise Refusal(401, "the request has no token; send `Authorization: Bearer <token>`", _challenge())
         scheme, _, rest = authorization.partition(" ")
         token = rest.strip(" ")
-        if scheme.lower() != "bearer" or not token:
+        if scheme.lower() == "basic":  # From clients, such as MLflow's, that take no more than a user in their address.
+            token = _password(token)
+        if scheme.lower() not in ("bearer", "basic") or not token:
             detail = "the Authorization header holds no bearer token; send `Authorization: Bearer <token>`"
             raise Refusal(401, detail, _challenge())
         if len(token) > LONGEST_TOKEN or not token.isascii():
@@ -111,6 +114,14 @@ class Auth:
             issuer=self._issuer,
             leeway=LEEWAY,
         )
+
+
+def _password(encoded: str) -> str:
+    """Return what stands after the colon in Basic credentials, or nothing."""
+    try:
+        return b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:  # Of base64, and of Unicode.
+        return ""
 
 
 def _caller(claims: dict[str, Any]) -> Caller:

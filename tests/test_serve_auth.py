@@ -143,7 +143,10 @@ def test_a_token_that_is_listed_twice_is_an_admin_token() -> None:
     [
         (None, "the request has no token; send `Authorization: Bearer <token>`"),
         ("", "the request has no token"),
-        ("Basic dXNlcjpwYXNz", "holds no bearer token"),
+        ("Basic", "holds no bearer token"),
+        ("Basic %%%", "holds no bearer token"),
+        ("Basic /w==", "holds no bearer token"),
+        ("Basic dXNlcg==", "holds no bearer token"),
         ("Bearer", "holds no bearer token"),
         (USER, "holds no bearer token"),
     ],
@@ -152,6 +155,15 @@ def test_who_sends_no_token_is_told_how(header: str | None, sentence: str) -> No
     refusal = refused(STATIC, header)
     assert (refusal.status, refusal.headers) == (401, {"WWW-Authenticate": 'Bearer realm="fraud"'})
     assert sentence in refusal.detail
+
+
+def test_a_client_that_knows_only_users_and_passwords_sends_its_token_as_the_password() -> None:
+    for token, admin in (USER, False), (ADMIN, True):
+        encoded = base64.b64encode(f"anybody:{token}".encode()).decode()
+        assert STATIC.who(f"Basic {encoded}").admin == admin
+    with pytest.raises(Refusal) as refusal:
+        STATIC.who("Basic dXNlcjpwYXNz")
+    assert refusal.value.status == 401
 
 
 @pytest.mark.parametrize("token", ["wrong", USER[:-1], USER + "x", USER.upper(), f"{USER},{SECOND}", "a.b.c"])
