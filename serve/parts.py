@@ -90,7 +90,7 @@ def _read(size: int) -> bytes:
 
 def answered(value: object, status: int = 200) -> Response:
     """Return a value as JSON."""
-    return Response(msgspec.json.encode(value), status, mimetype="application/json")
+    return Response(msgspec.json.encode(value), status, content_type="application/json")
 
 
 def moment(seconds: float) -> str:
