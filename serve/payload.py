@@ -10,11 +10,12 @@ from msgspec import UNSET, Meta, UnsetType, defstruct
 
 from fraud.features import Matrix, codes
 from fraud.schema import Column, Schema
-from serve.misfits import LARGEST, Misfits, companions, parse
+from serve.misfits import LARGEST, LONGEST_ID, Misfits, companions, parse
 from serve.problems import Refusal
 
 Payment = Any  # A struct: the features in their order, then the companions, then transaction_id.
 Extra = Literal["refuse", "ignore"]
+BESIDE: Any = Annotated[str, Meta(max_length=LONGEST_ID)] | float | None  # Comes with a payment and is no feature.
 T = TypeVar("T")
 
 
@@ -134,10 +135,9 @@ def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
 
 def _payment_type(schema: Schema) -> Any:
     """Return the type of one payment; what is not a feature is kept for the log and never scored."""
-    given = Annotated[str, Meta(max_length=200)] | float | None | UnsetType
     kinds = [_kind(column) | UnsetType for column in schema.features.values()]
     names = [*schema.features, *companions(schema)]
-    kinds += [given] * (len(names) - len(kinds))
+    kinds += [BESIDE | UnsetType] * (len(names) - len(kinds))
     fields = [(f"f{place}", kind, UNSET) for place, kind in enumerate(kinds)]
     rename = {f"f{place}": name for place, name in enumerate(names)}
     fields.append(("transaction_id", str | UnsetType, UNSET))
@@ -149,7 +149,7 @@ def _row_types(schema: Schema) -> list[tuple[Any, Any]]:
     found = []
     for roles in ("feature",), ("feature", "time"):
         names = [name for name, column in schema.columns.items() if column.role in roles]
-        kinds = [_kind(schema.columns[name]) if name in schema.features else Any for name in names]
+        kinds = [_kind(schema.columns[name]) if name in schema.features else BESIDE for name in names]
         places = [names.index(name) for name in [*schema.features, *companions(schema)] if name in names]
         found.append((tuple[tuple(kinds)], itemgetter(*places)))  # type: ignore[misc]
     return found[: 1 if schema.time is None else 2]

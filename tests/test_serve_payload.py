@@ -123,6 +123,8 @@ def test_a_zero_has_no_sign() -> None:
         ({"data": [CARD, 7]}, "data[1] found a number, expected an object of named fields or a list of numbers"),
         ({"data": [CARD, CARD | {"V3": "x"}]}, "data[1], field 'V3' is \"x\", a text, expected a number"),
         ({"data": [[1.0] * 28]}, "data[0] found 28 values, expected 29 values (V1 to Amount), or 30 with Time"),
+        ({"data": [["x" * 201, *CARD.values()]]}, "data[0], field 'Time' is \"xxx"),
+        ({"data": [[[], *CARD.values()]]}, "data[0], field 'Time' is [], expected a number or a text of at most 200"),
         ({"data": [CARD] * 101}, "found 101 rows, expected 100 at most; send them in parts"),
         ({"data": [list(CARD.values())] * 101}, "found 101 rows, expected 100 at most; send them in parts"),
     ],
