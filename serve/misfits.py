@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from msgspec import UNSET
@@ -13,6 +14,7 @@ from serve.problems import Refusal
 LARGEST = 1e15  # As ingest has it: scaled by a small spread it still fits into single precision.
 SHOWN = 60  # Characters of a value that a message repeats.
 LONGEST_ID = 200
+NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")  # No control character, no half of a character.
 Place = int | None  # Of a row in `data`; none where the body is one object.
 
 
@@ -82,7 +84,7 @@ class Misfits:
 
     def transaction_id(self, value: Any, place: Place) -> str:
         """Return a transaction_id that a database can keep."""
-        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= LONGEST_ID:
+        if not isinstance(value, str) or not NAME.fullmatch(value):
             expected = f"expected a text of 1 to {LONGEST_ID} printable characters"
             raise _misfit(place, "transaction_id", f"is {_shown(value)}, {expected}")
         return value

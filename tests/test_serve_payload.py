@@ -92,6 +92,13 @@ def test_a_category_that_looks_like_a_number_may_come_as_one() -> None:
     assert read(SHOP, {"data": [["2026-02-16", 3, 4.0, 1]]}).features[0].tolist() == [3.0, 4.0, 0.0]
 
 
+@pytest.mark.parametrize("name", ["order 7", "Größe-∷", "\u20ff\u200d\u2028", "𝛑" * 200])
+def test_a_transaction_id_is_any_short_text_without_control_characters(name: str) -> None:
+    assert read(CARDS, CARD | {"transaction_id": name}).transaction_ids == [name]
+    for wrong in name + "\n", "\x7f" + name, name + "\x85", name + "\ud800", name + 200 * "x":
+        assert "field 'transaction_id'" in refused(CARDS, CARD | {"transaction_id": wrong})
+
+
 def test_a_zero_has_no_sign() -> None:
     assert math.copysign(1, read(CARDS, CARD | {"V1": -0.0}).features[0, 0]) == 1
 

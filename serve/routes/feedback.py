@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from serve.answers import fingerprints
-from serve.misfits import Named, parse
+from serve.misfits import NAME, Named, parse
 from serve.parts import admitted, answered, body, parts
 from serve.problems import Refusal
 from serve.tables import Row
@@ -66,6 +66,6 @@ def _label(value: Any) -> bool:
 
 def _text(found: Named, key: str) -> str:
     value = found[key]
-    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= 200:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
         raise Refusal(422, f"field '{key}' is no text of 1 to 200 printable characters", field=key)
     return value
