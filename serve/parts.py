@@ -20,6 +20,7 @@ from serve.watch import Watch
 from serve.workers import Workers
 
 NAME = "fraud"  # Of the parts among the extensions of the app.
+DRAINED = 8  # Times the largest body: what is read of a larger one.
 
 
 class Parts(NamedTuple):
@@ -64,17 +65,26 @@ def admitted(*, admin: bool = False, cost: int = 1) -> Caller:
 
 def body() -> bytes:
     """Return the body of a request that says it is JSON."""
+    limit, announced = parts().settings.max_body, request.content_length
+    try:
+        if announced is not None and announced > limit:
+            _drain(DRAINED * limit)
+        content = request.get_data(cache=False)
+    except OSError:  # Of gunicorn.
+        raise Refusal(400, "the body breaks off, or is not in the chunks that it says; send it again") from None
+    _check_type()
+    if announced is None and len(content) >= limit:  # Werkzeug cuts a body without a length there.
+        _drain(DRAINED * limit)
+        raise RequestEntityTooLarge
+    return content
+
+
+def _check_type() -> None:
     if not request.is_json:
         found = request.mimetype or "none"
         raise Refusal(415, f"the content type is {found}, expected application/json")
-    limit, announced = parts().settings.max_body, request.content_length
-    if announced is not None and announced > limit:
-        _drain(limit)
-    content = request.get_data(cache=False)
-    if announced is None and len(content) >= limit:  # Werkzeug cuts a body without a length there.
-        _drain(limit)
-        raise RequestEntityTooLarge
-    return content
+    if (coding := request.headers.get("Content-Encoding", "identity").lower()) != "identity":
+        raise Refusal(415, f"the body is encoded as {coding}; send it as it is", {"Accept-Encoding": "identity"})
 
 
 def _drain(limit: int) -> None:
