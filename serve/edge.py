@@ -47,6 +47,9 @@ class Edge:
                 ms=round(1000 * (time.perf_counter() - started), 3),
                 caller=environ.get(CALLER),
             )
-            return start_response(status, [*headers, ("X-Request-Id", request_id)], *problem)
+            headers += [("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff")]
+            if not any(name == "Cache-Control" for name, _ in headers):
+                headers.append(("Cache-Control", "no-store"))
+            return start_response(status, headers, *problem)
 
         return self._inner(environ, begin)

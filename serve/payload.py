@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, UnsetType, defstruct
 
+from fraud.errors import Problem
 from fraud.features import Matrix, codes
 from fraud.schema import Column, Schema
 from serve.misfits import LARGEST, LONGEST_ID, Misfits, companions, parse
@@ -58,25 +59,31 @@ class Reader:
                 return self._checked([one], single=True)
         elif several := self._several(body):
             return self._checked(several, single=False)
-        return self.slowly(parse(body), extra)
+        return self.slowly(self.parse(body), extra)
+
+    def parse(self, body: bytes) -> Any:
+        """Return the JSON document in a body that holds no more objects than the rows of a request may."""
+        return parse(body, self._max_rows)
 
     def slowly(self, document: Any, extra: Extra) -> Checked:
         """Return the payments in a parsed body, or raise a refusal that names the first misfit."""
         rows, single = self._misfits.rows(document)
-        places = [None] if single else range(len(self._limited(rows)))
+        places = [None] if single else range(len(self.limited(rows)))
         values = [self._misfits.values(row, place, extra) for row, place in zip(rows, places, strict=True)]
         return self._checked([self._type(*row) for row in values], single=single)
 
     def _several(self, body: bytes) -> list[Payment]:
         """Return the rows of a well-formed list, or nothing."""
+        if body.count(b"{") > 1 + self._max_rows:  # Empty ones would be read by the million, as nothing is missing yet.
+            return []
         quotes = body.count(b'"') - 2  # Of the key `data`.
         named = _decoded(self._named, body)
         if named is not None:
-            return self._limited(named.data) if self._is_whole(named.data, quotes) else []
+            return self.limited(named.data) if self._is_whole(named.data, quotes) else []
         for decoder, order in self._listed:
             listed = _decoded(decoder, body)
             if listed is not None and 2 * _texts(listed.data) == quotes:
-                return [self._type(*order(row)) for row in self._limited(listed.data)]
+                return [self._type(*order(row)) for row in self.limited(listed.data)]
         return []
 
     def _is_whole(self, payments: list[Payment], quotes: int) -> bool:
@@ -85,7 +92,8 @@ class Reader:
         keys = sum(len(row) - row.count(UNSET) for row in rows)
         return 2 * (keys + _texts(rows)) == quotes and all(UNSET not in self._required(row)[:-1] for row in rows)
 
-    def _limited(self, rows: list[T]) -> list[T]:
+    def limited(self, rows: list[T]) -> list[T]:
+        """Return rows, or refuse them where a request may not have so many."""
         if len(rows) > self._max_rows:
             raise Refusal(413, f"found {len(rows)} rows, expected {self._max_rows} at most; send them in parts")
         return rows
@@ -141,7 +149,10 @@ def _payment_type(schema: Schema) -> Any:
     fields = [(f"f{place}", kind, UNSET) for place, kind in enumerate(kinds)]
     rename = {f"f{place}": name for place, name in enumerate(names)}
     fields.append(("transaction_id", str | UnsetType, UNSET))
-    return defstruct("Payment", fields, rename=rename, forbid_unknown_fields=True)
+    try:
+        return defstruct("Payment", fields, rename=rename, forbid_unknown_fields=True)
+    except ValueError as error:
+        raise Problem(f"the columns of the contract cannot be the fields of a payment: {error}") from None
 
 
 def _row_types(schema: Schema) -> list[tuple[Any, Any]]:
@@ -151,7 +162,9 @@ def _row_types(schema: Schema) -> list[tuple[Any, Any]]:
         names = [name for name, column in schema.columns.items() if column.role in roles]
         kinds = [_kind(schema.columns[name]) if name in schema.features else BESIDE for name in names]
         places = [names.index(name) for name in [*schema.features, *companions(schema)] if name in names]
-        found.append((tuple[tuple(kinds)], itemgetter(*places)))  # type: ignore[misc]
+        # Of one place itemgetter would return the value, and no tuple of it.
+        order = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+        found.append((tuple[tuple(kinds)], order))  # type: ignore[misc]
     return found[: 1 if schema.time is None else 2]
 
 

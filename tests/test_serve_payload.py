@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from examples import ROOT
 from fraud import columns
+from fraud.errors import Problem
 from fraud.features import matrix
 from fraud.schema import Column, Schema, load
 from serve import misfits
@@ -99,6 +101,17 @@ def test_a_transaction_id_is_any_short_text_without_control_characters(name: str
         assert "field 'transaction_id'" in refused(CARDS, CARD | {"transaction_id": wrong})
 
 
+def test_a_row_without_names_may_have_one_value() -> None:
+    reader = Reader(Schema("one", {"speed": Column(role="feature", type="number")}), 10)
+    assert reader.read(b'{"data": [[1], [2]]}').features.tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("name", ['a"b', "back\\slash", "tab\t", "transaction_id"])
+def test_a_column_that_can_be_no_field_of_a_body_is_a_problem_when_the_model_is_loaded(name: str) -> None:
+    with pytest.raises(Problem, match="cannot be the fields of a payment"):
+        Reader(Schema("odd", {name: Column(role="feature", type="number")}), 10)
+
+
 def test_a_zero_has_no_sign() -> None:
     assert math.copysign(1, read(CARDS, CARD | {"V1": -0.0}).features[0, 0]) == 1
 
@@ -173,6 +186,22 @@ def test_a_field_that_is_given_twice_is_refused_wherever_it_stands() -> None:
     assert refused(PAYMENTS, same.encode()).startswith("field 'previous_amount' is given twice")
 
 
+def test_more_objects_than_rows_can_hold_are_refused_before_all_are_read() -> None:
+    body = b'{"data": [' + b"{}, " * 1_000_000 + b"{}]}"
+    started = time.perf_counter()
+    assert refused(CARDS, body, 413).startswith("found more than 1100 objects, expected 100 rows at most; send them")
+    assert time.perf_counter() - started < 1
+    nested: dict[str, Any] = CARD | {"note": [{}] * 9}
+    assert len(read(CARDS, {"data": [nested] * 100}, "ignore").payments) == 100
+
+
+def test_a_field_that_is_given_twice_among_many_is_found_at_once() -> None:
+    names = ", ".join(f'"{number}": 1' for number in range(100_000))
+    started = time.perf_counter()
+    assert refused(CARDS, f'{{{names}, "99999": 1}}'.encode()).startswith("field '99999' is given twice")
+    assert time.perf_counter() - started < 2
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -188,6 +217,20 @@ def test_a_field_that_is_given_twice_is_refused_wherever_it_stands() -> None:
 )
 def test_a_body_that_is_no_json_is_refused_as_such(body: bytes, said: str) -> None:
     assert said in refused(CARDS, body, 400)
+
+
+def test_a_refusal_repeats_no_more_than_the_beginning_of_what_a_caller_sent() -> None:
+    long = "V1" * 500_000
+    for document in {long: 1}, CARD | {"transaction_id": long}, CARD | {"Time": long}, CARD | {"V1": [long] * 3}:
+        assert len(refused(CARDS, document)) < 500
+    assert len(refused(CARDS, f'{{"{long}": 1, "{long}": 1}}'.encode())) < 500
+
+
+def test_a_value_is_refused_however_deeply_it_is_nested() -> None:
+    for depth in range(700, 1000):  # Somewhere here reading a value works, and writing it does not.
+        with pytest.raises(Refusal) as refusal:
+            read(CARDS, b'{"V1": ' + b"[" * depth + b"]" * depth + b"}")
+        assert "V1" in refusal.value.detail or "nested too deeply" in refusal.value.detail
 
 
 def test_a_number_that_no_double_holds_is_refused_and_not_rounded_to_infinity() -> None:

@@ -57,7 +57,6 @@ def page(name: str) -> Response:
 
 def _fresh(answer: Response) -> Response:
     """Let the browser keep an answer, and ask each time whether it still holds."""
-    answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.cache_control.no_cache = True
     answer.add_etag()
     answer.make_conditional(request)
