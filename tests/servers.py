@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -153,6 +155,68 @@ class Live:
         """Ask it to end, and return how it ended."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+
+class Traffic:
+    """Asks for predictions in several threads until the block ends, and keeps what became of each request."""
+
+    def __init__(self, live: Live, payment: dict[str, Any], threads: int = 4) -> None:
+        self.live, self.ended = live, False
+        self.body = json.dumps(payment).encode()
+        self.seen = Counter[Any]()  # By status and model.
+        self.ids: list[str] = []  # Of the answers that came whole.
+        self.refused = 0  # Requests that were never sent, as nobody took the connection.
+        self.cut = 0  # Requests that were sent and got no answer.
+        self.torn = 0  # Those of them that got a part of one.
+        self.threads = [threading.Thread(target=self._ask) for _ in range(threads)]
+
+    def _ask(self) -> None:
+        connection = self.live.connect()
+        while not self.ended:
+            try:
+                if connection.sock is None:
+                    connection.connect()
+            except OSError:
+                self.refused += 1
+                time.sleep(0.01)
+                continue
+            try:
+                reply = self.live.post("/predict", self.body, connection=connection)
+            except (OSError, http.client.HTTPException) as error:
+                self.cut += 1
+                self.torn += isinstance(error, http.client.IncompleteRead)
+                connection.close()
+                continue
+            self.seen[reply.status, reply.json.get("model")] += 1
+            if reply.status == 200:
+                self.ids.append(reply.json["id"])
+        connection.close()
+
+    @property
+    def statuses(self) -> set[int]:
+        return {status for status, _ in self.seen}
+
+    def __enter__(self) -> "Traffic":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Return when the last answer is there."""
+        self.ended = True
+        for thread in self.threads:
+            thread.join()
+
+
+def until(seen: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that has to happen."""
+    end = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
 def settings(root: Path, **changes: str) -> dict[str, str]:

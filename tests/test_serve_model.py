@@ -4,43 +4,16 @@ import os
 import signal
 import sqlite3
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from servers import ADMIN, Live, example, home, pin, running
+from servers import ADMIN, Live, Traffic, example, home, pin, running, until
 
 OLD, NEW = example(), example(model="random_forest")
 PAYMENT = OLD.payments()[0]
-
-
-class Traffic:
-    """Asks for predictions in several threads until the block ends, and keeps each status and model."""
-
-    def __init__(self, live: Live, threads: int = 4) -> None:
-        self.live, self.seen, self.ended = live, Counter[Any](), False
-        self.threads = [threading.Thread(target=self.ask) for _ in range(threads)]
-
-    def ask(self) -> None:
-        connection = self.live.connect()
-        while not self.ended:
-            reply = self.live.post("/predict", PAYMENT, connection=connection)
-            self.seen[reply.status, reply.json.get("model")] += 1
-        connection.close()
-
-    def __enter__(self) -> "Traffic":
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended = True
-        for thread in self.threads:
-            thread.join()
 
 
 def models(live: Live) -> set[str]:
@@ -56,15 +29,8 @@ def workers(live: Live) -> list[int]:
         return []
 
 
-def until(seen: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_a_reload_under_load_changes_all_workers_and_costs_no_request(tmp_path: Path) -> None:
-    with running(home(tmp_path, OLD), WORKERS="2") as live, Traffic(live) as traffic:
+    with running(home(tmp_path, OLD), WORKERS="2") as live, Traffic(live, PAYMENT) as traffic:
         for served in NEW, OLD, NEW:
             pin(tmp_path, served)
             reply = live.post("/reload-model", token=ADMIN)
@@ -73,7 +39,7 @@ def test_a_reload_under_load_changes_all_workers_and_costs_no_request(tmp_path: 
             assert {worker["model"] for worker in live.get("/health").json["workers"]} == {served.md5}
         assert len(live.workers()) == 2
         assert live.metric('model_reloads_total{result="changed"}') == 3
-    assert {status for status, _ in traffic.seen} == {200}
+    assert (traffic.statuses, traffic.cut, traffic.refused) == ({200}, 0, 0)
     assert {model for _, model in traffic.seen} == {OLD.md5, NEW.md5}
 
 
@@ -90,7 +56,7 @@ def test_a_reload_under_load_changes_all_workers_and_costs_no_request(tmp_path: 
 def test_a_model_that_cannot_be_served_changes_nothing_and_the_answer_says_why(
     spoil: Callable[[Path], Any], said: str, tmp_path: Path
 ) -> None:
-    with running(home(tmp_path, OLD)) as live, Traffic(live, 2) as traffic:
+    with running(home(tmp_path, OLD)) as live, Traffic(live, PAYMENT, 2) as traffic:
         spoil(tmp_path)
         reply = live.post("/reload-model", token=ADMIN)
         assert reply.status == 409
@@ -98,7 +64,7 @@ def test_a_model_that_cannot_be_served_changes_nothing_and_the_answer_says_why(
         assert said in reply.json["detail"]
         assert models(live) == {OLD.md5}
         assert live.metric('model_reloads_total{result="refused"}') == 1
-    assert set(traffic.seen) == {(200, OLD.md5)}
+    assert (set(traffic.seen), traffic.cut, traffic.refused) == ({(200, OLD.md5)}, 0, 0)
 
 
 def test_a_worker_that_dies_comes_back_with_the_model_that_the_others_serve(tmp_path: Path) -> None:
