@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server import Server
 
 from fraud.errors import run as told
-from serve import ROOT, app, logs, pin, run
+from serve import ROOT, app, drain, logs, pin, run
 from serve.log import Log
 from serve.model import WANTED
 from serve.settings import Settings, load
@@ -40,18 +41,21 @@ def main() -> None:
         place = f"{'https' if settings.tls_cert else 'http'}://{settings.host}:{settings.port}/"
         print(f"serving on {place} with {settings.workers} workers", file=sys.stderr, flush=True)
         run.with_tokens(settings, folder)
-        os.register_at_fork(after_in_child=_as_worker)
+        os.register_at_fork(after_in_child=partial(_as_worker, os.getpid()))
         _master(settings).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _as_worker() -> None:
+def _as_worker(parent: int) -> None:
     """End with a signal that comes before granian listens for it, and with the main process, however that ends."""
     for number in signal.SIGTERM, signal.SIGINT:
         signal.signal(number, signal.SIG_DFL)
+    drain.on_signal()
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):  # Linux has it.
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # It ended before this.
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _check(settings: Settings, folder: Path) -> None:

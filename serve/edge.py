@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from serve import logs
+from serve import drain, logs
 
 if TYPE_CHECKING:
     from serve.parts import Parts
@@ -48,6 +48,7 @@ class Edge:
                 caller=environ.get(CALLER),
             )
             headers += [("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff")]
+            headers += drain.farewell(environ.get("SERVER_PROTOCOL", ""))
             if not any(name == "Cache-Control" for name, _ in headers):
                 headers.append(("Cache-Control", "no-store"))
             return start_response(status, headers, *problem)
