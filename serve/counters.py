@@ -24,7 +24,8 @@ class Counters:
         self._folder, self._workers, self._size = run / "counters", workers, size
         self._folder.mkdir(exist_ok=True)
         with (self._folder / workers.name).open("w+b") as file:
-            file.truncate(8 * size)
+            file.write(bytes(8 * size))  # A disk that fills up later would kill who writes into a hole.
+            file.flush()
             self._mine = memoryview(mmap.mmap(file.fileno(), 8 * size)).cast("d")
         self._guard = threading.Lock()
 
