@@ -258,6 +258,7 @@ class Log:
             return
         try:
             self._database.check()  # Without the lock, as it may take its time: nobody else connects meanwhile.
+            self._database.prove()
         except Exception as error:
             self._database.drop()
             raise self._fall(error) from error
