@@ -138,6 +138,10 @@ class Log:
         """Return "writable", or why the database is not."""
         return self._away or "writable"
 
+    def takes_rows(self) -> bool:
+        """Say whether rows can be made durable now, in the database or in the spool."""
+        return not self._away or self._spool.writable()
+
     def close(self) -> None:
         """Stop the threads and let go of all files; what waits in the spool is replayed by whoever starts next."""
         self._closing.set()

@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from serve.tables import Row
 
 ENDING = ".jsonl"
+ROOM = 65_536  # Bytes; some hundred rows.
 logger = logging.getLogger("fraud.serve")
 
 
@@ -45,6 +47,16 @@ class Spool:
             os.ftruncate(self._file, end)
         except OSError:  # Then nothing more may be written behind the torn line.
             self.release()
+
+    def writable(self) -> bool:
+        """Say whether there is room for a row: what a full disk refuses is tried, not looked up."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(bytes(ROOM))
+        except OSError:
+            return False
+        return True
 
     def _open(self) -> None:
         self.release()

@@ -23,12 +23,12 @@ def health() -> Response:
 
 @routes.get("/ready")
 def ready() -> Response:
-    """Say whether answers can be given: the model is loaded, and they can be logged."""
+    """Say whether answers can be given: the model is loaded, and they can be logged, at worst in the spool."""
     here = parts()
-    writable = here.log.state() == "writable" or here.settings.allow_unlogged
     log = {"state": here.log.state(), "pending": here.log.pending()}
-    status = "ready" if writable else "not ready"
-    return answered({"status": status, **lineage(here), "log": log}, 200 if writable else 503)
+    able = here.log.takes_rows() or here.settings.allow_unlogged
+    status = "not ready" if not able else "ready" if log["state"] == "writable" else "degraded"
+    return answered({"status": status, **lineage(here), "log": log}, 200 if able else 503)
 
 
 @routes.get("/model")
