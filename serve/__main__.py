@@ -2,10 +2,12 @@
 
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,19 +23,35 @@ from serve.settings import Settings, load
 
 PR_SET_PDEATHSIG = 1  # Of prctl(2).
 GRACE = 30  # Seconds that a worker has for its last answers.
+CONNECTIONS = 16_384  # A worker's; granian's own 512 would let idle callers keep others out.
+AGAIN, WITHIN = 10, 60.0  # Workers brought back, and seconds, from which on it is a crash loop.
 
 
 class Master(Server):  # type: ignore[misc,valid-type]  # granian picks its class when it is imported.
-    """Granian's main process, in which SIGHUP reloads the model and not the workers."""
+    """Granian's main process, in which SIGHUP reloads the model, and a worker may be killed twice in a row."""
+
+    _respawned: tuple[float, ...] = ()
 
     def signal_handler_reload(self, *_: Any) -> None:
         """Ask one of the workers to do what POST /reload-model does."""
         (Path(os.environ[run.VARIABLE]) / WANTED).touch()
 
+    def _respawn_workers(self, *given: Any, **named: Any) -> None:
+        """Bring workers back; granian alone would end the server at the second death within 5.5 s."""
+        super()._respawn_workers(*given, **named)
+        now = time.monotonic()
+        self._respawned = (*(then for then in self._respawned if then > now - WITHIN), now)
+        if len(self._respawned) < AGAIN:
+            self.respawned_wrks.clear()
+        if self.interrupt_children:  # One that died in the moment before granian cleared this.
+            self.main_loop_interrupt.set()
+
 
 def main() -> None:
     """Serve until a signal comes."""
     settings = load(os.environ)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # A shell's 1,024 are few connections.
     folder = Path(tempfile.mkdtemp(prefix="fraud-"))
     os.environ[run.VARIABLE] = str(folder)
     try:
@@ -73,6 +91,7 @@ def _master(settings: Settings) -> Master:
         port=settings.port,
         workers=settings.workers,
         blocking_threads=settings.threads,
+        backpressure=CONNECTIONS,
         http=HTTPModes.http1 if settings.tls_cert is None else HTTPModes.auto,
         websockets=False,
         ssl_cert=settings.tls_cert,
