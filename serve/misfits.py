@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from msgspec import UNSET
@@ -174,8 +175,7 @@ def _misfit(place: Place, field: str | None, what: str) -> Refusal:
 def _named(pairs: list[tuple[str, Any]]) -> Named:
     found = Named(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        found.twice = next(name for name in names if names.count(name) > 1)
+        found.twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
     return found
 
 
