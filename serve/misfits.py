@@ -193,5 +193,8 @@ def _kind(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value[: SHOWN + 1] if isinstance(value, str) else value)
+    except RecursionError:  # Writing takes a little more of the stack than reading did.
+        return "nested too deeply"
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"

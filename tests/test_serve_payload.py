@@ -198,6 +198,13 @@ def test_a_body_that_is_no_json_is_refused_as_such(body: bytes, said: str) -> No
     assert said in refused(CARDS, body, 400)
 
 
+def test_a_value_is_refused_however_deeply_it_is_nested() -> None:
+    for depth in range(700, 1000):  # Somewhere here reading a value works, and writing it does not.
+        with pytest.raises(Refusal) as refusal:
+            read(CARDS, b'{"V1": ' + b"[" * depth + b"]" * depth + b"}")
+        assert "V1" in refusal.value.detail or "nested too deeply" in refusal.value.detail
+
+
 def test_a_number_that_no_double_holds_is_refused_and_not_rounded_to_infinity() -> None:
     body = json.dumps(CARD | {"Amount": "*"}).replace('"*"', "1e999").encode()
     assert "field 'Amount' is beyond what models can hold" in refused(CARDS, body)
