@@ -14,7 +14,7 @@ from serve.problems import Refusal
 
 LARGEST = 1e15  # As ingest has it: scaled by a small spread it still fits into single precision.
 SHOWN = 60  # Characters of a value that a message repeats.
-LONGEST_ID = 200
+LONGEST_ID = 200  # Characters of a text that a caller may name something with, or that a message repeats of a name.
 NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")  # No control character, no half of a character.
 Place = int | None  # Of a row in `data`; none where the body is one object.
 
@@ -62,14 +62,14 @@ class Misfits:
         rows = document.get("data")
         if "data" not in document or ("data" in self._schema.columns and not isinstance(rows, list)):
             return [document], True
-        _once(document, None)
+        once(document, None)
         for key in document:
             if key == "transaction_id":
-                raise _misfit(None, key, "stands beside `data`; put it into each of the objects in `data`")
+                raise misfit(None, key, "stands beside `data`; put it into each of the objects in `data`")
             if key != "data":
-                raise _misfit(None, key, "stands beside `data`, expected `data` alone")
+                raise misfit(None, key, "stands beside `data`, expected `data` alone")
         if not isinstance(rows, list):
-            raise _misfit(None, "data", f"is {_shown(rows)}, expected a list of objects or of lists")
+            raise misfit(None, "data", f"is {_shown(rows)}, expected a list of objects or of lists")
         return rows, False
 
     def values(self, row: Any, place: Place, extra: str) -> list[Any]:
@@ -77,8 +77,8 @@ class Misfits:
         if isinstance(row, list):
             row = self._with_names(row, place)
         if not isinstance(row, Named):
-            raise _misfit(place, None, f"found {_kind(row)}, expected an object of named fields or a list of numbers")
-        _once(row, place)
+            raise misfit(place, None, f"found {_kind(row)}, expected an object of named fields or a list of numbers")
+        once(row, place)
         if extra != "ignore":
             self._only_known(row, place)
         return [self._value(row, name, place) for name in self._names]
@@ -87,7 +87,7 @@ class Misfits:
         """Return a transaction_id that a database can keep."""
         if not isinstance(value, str) or not NAME.fullmatch(value):
             expected = f"expected a text of 1 to {LONGEST_ID} printable characters"
-            raise _misfit(place, "transaction_id", f"is {_shown(value)}, {expected}")
+            raise misfit(place, "transaction_id", f"is {_shown(value)}, {expected}")
         return value
 
     def _with_names(self, row: list[Any], place: Place) -> Named:
@@ -97,13 +97,13 @@ class Misfits:
         counts = f"{len(self._short)} values ({self._short[0]} to {self._short[-1]})"
         if self._schema.time is not None:
             counts += f", or {len(self._long)} with {self._schema.time}"
-        raise _misfit(place, None, f"found {len(row)} values, expected {counts}, in the order of GET /model")
+        raise misfit(place, None, f"found {len(row)} values, expected {counts}, in the order of GET /model")
 
     def _only_known(self, row: Named, place: Place) -> None:
         for key in row:
             if key not in self._names:
-                known = nearest(key, self._names)
-                raise _misfit(place, key, f"is not in the contract{known}; take it away, or add ?extra=ignore")
+                known = nearest(_cut(key), self._names)
+                raise misfit(place, key, f"is not in the contract{known}; take it away, or add ?extra=ignore")
 
     def _value(self, row: Named, name: str, place: Place) -> Any:
         column = self._schema.features.get(name)
@@ -113,7 +113,7 @@ class Misfits:
         if value is None:
             if column.missing:
                 return None
-            raise _misfit(place, name, f"is {'null' if name in row else 'missing'}, expected {expected(column)}")
+            raise misfit(place, name, f"is {'null' if name in row else 'missing'}, expected {expected(column)}")
         return _category(value, name, column, place) if column.categories else _number(value, name, column, place)
 
     def _companion(self, row: Named, name: str, place: Place) -> Any:
@@ -124,7 +124,7 @@ class Misfits:
             return self.transaction_id(value, place)
         short = isinstance(value, str) and len(value) <= LONGEST_ID and _is_unicode(value)
         if not (short or value is None or (isinstance(value, float) and math.isfinite(value))):
-            raise _misfit(
+            raise misfit(
                 place, name, f"is {_shown(value)}, expected a number or a text of at most {LONGEST_ID} characters"
             )
         return value
@@ -143,28 +143,31 @@ def _category(value: Any, name: str, column: Column, place: Place) -> str:
     # A category may look like a number, and then comes as one.
     text = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else value
     if not isinstance(text, str) or text not in column.categories:
-        raise _misfit(place, name, f"is {_shown(value)}, expected {expected(column)}")
+        raise misfit(place, name, f"is {_shown(value)}, expected {expected(column)}")
     return text
 
 
 def _number(value: Any, name: str, column: Column, place: Place) -> float | int:
     if not isinstance(value, float):
-        raise _misfit(place, name, f"is {_shown(value)}, {_kind(value)}, expected {expected(column)}")
+        raise misfit(place, name, f"is {_shown(value)}, {_kind(value)}, expected {expected(column)}")
     if not math.isfinite(value) or abs(value) > LARGEST:
-        raise _misfit(place, name, f"is beyond what models can hold, {LARGEST:g}; expected {expected(column)}")
+        raise misfit(place, name, f"is beyond what models can hold, {LARGEST:g}; expected {expected(column)}")
     low, high = column.min, column.max
     outside = (low is not None and value < low) or (high is not None and value > high)
     if outside or (column.type == "integer" and not value.is_integer()):
-        raise _misfit(place, name, f"is {_shown(value)}, expected {expected(column)}")
+        raise misfit(place, name, f"is {_shown(value)}, expected {expected(column)}")
     return int(value) if column.type == "integer" else value
 
 
-def _once(row: Named, place: Place) -> None:
+def once(row: Named, place: Place = None) -> None:
+    """Refuse an object in which a field is given twice."""
     if row.twice is not None:
-        raise _misfit(place, row.twice, "is given twice; give each field once")
+        raise misfit(place, row.twice, "is given twice; give each field once")
 
 
-def _misfit(place: Place, field: str | None, what: str) -> Refusal:
+def misfit(place: Place, field: str | None, what: str) -> Refusal:
+    """Return the refusal of a field, a row, or a field of a row."""
+    field = None if field is None else _cut(field)
     where = [f"data[{place}]"] if place is not None else []
     where += [f"field '{field}'"] if field is not None else []
     members: dict[str, Any] = {"row": place, "field": field}
@@ -190,6 +193,10 @@ def _is_unicode(text: str) -> bool:
 def _kind(value: Any) -> str:
     kinds = {str: "a text", float: "a number", bool: "a boolean", list: "a list", Named: "an object"}
     return kinds.get(type(value), "null")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_ID else name[:LONGEST_ID] + "…"
 
 
 def _shown(value: Any) -> str:

@@ -198,6 +198,13 @@ def test_a_body_that_is_no_json_is_refused_as_such(body: bytes, said: str) -> No
     assert said in refused(CARDS, body, 400)
 
 
+def test_a_refusal_repeats_no_more_than_the_beginning_of_what_a_caller_sent() -> None:
+    long = "V1" * 500_000
+    for document in {long: 1}, CARD | {"transaction_id": long}, CARD | {"Time": long}, CARD | {"V1": [long] * 3}:
+        assert len(refused(CARDS, document)) < 500
+    assert len(refused(CARDS, f'{{"{long}": 1, "{long}": 1}}'.encode())) < 500
+
+
 def test_a_value_is_refused_however_deeply_it_is_nested() -> None:
     for depth in range(700, 1000):  # Somewhere here reading a value works, and writing it does not.
         with pytest.raises(Refusal) as refusal:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from serve.answers import fingerprints
-from serve.misfits import NAME, Named, parse
+from serve.misfits import NAME, Named, misfit, once, parse
 from serve.parts import admitted, answered, body, parts
 from serve.problems import Refusal
 from serve.tables import Row
@@ -31,10 +31,10 @@ def _by_name() -> tuple[Row, bool]:
     found = parse(body())
     if not isinstance(found, Named):
         raise Refusal(422, "expected an object with `actual_label`, and `id` or `transaction_id`")
+    once(found)
     for key in found:
-        if key not in KEYS or found.twice:
-            what = "is given twice" if found.twice else f"is not known; expected {', '.join(KEYS)}"
-            raise Refusal(422, f"field '{found.twice or key}' {what}", field=found.twice or key)
+        if key not in KEYS:
+            raise misfit(None, key, f"is not known; expected {', '.join(KEYS)}")
     actual = _label(found.get("actual_label"))
     names = {key: _text(found, key) for key in ("id", "transaction_id") if key in found}
     if len(names) != 1:
