@@ -58,25 +58,31 @@ class Reader:
                 return self._checked([one], single=True)
         elif several := self._several(body):
             return self._checked(several, single=False)
-        return self.slowly(parse(body), extra)
+        return self.slowly(self.parse(body), extra)
+
+    def parse(self, body: bytes) -> Any:
+        """Return the JSON document in a body that holds no more objects than the rows of a request may."""
+        return parse(body, self._max_rows)
 
     def slowly(self, document: Any, extra: Extra) -> Checked:
         """Return the payments in a parsed body, or raise a refusal that names the first misfit."""
         rows, single = self._misfits.rows(document)
-        places = [None] if single else range(len(self._limited(rows)))
+        places = [None] if single else range(len(self.limited(rows)))
         values = [self._misfits.values(row, place, extra) for row, place in zip(rows, places, strict=True)]
         return self._checked([self._type(*row) for row in values], single=single)
 
     def _several(self, body: bytes) -> list[Payment]:
         """Return the rows of a well-formed list, or nothing."""
+        if body.count(b"{") > 1 + self._max_rows:  # Empty ones would be read by the million, as nothing is missing yet.
+            return []
         quotes = body.count(b'"') - 2  # Of the key `data`.
         named = _decoded(self._named, body)
         if named is not None:
-            return self._limited(named.data) if self._is_whole(named.data, quotes) else []
+            return self.limited(named.data) if self._is_whole(named.data, quotes) else []
         for decoder, order in self._listed:
             listed = _decoded(decoder, body)
             if listed is not None and 2 * _texts(listed.data) == quotes:
-                return [self._type(*order(row)) for row in self._limited(listed.data)]
+                return [self._type(*order(row)) for row in self.limited(listed.data)]
         return []
 
     def _is_whole(self, payments: list[Payment], quotes: int) -> bool:
@@ -85,7 +91,8 @@ class Reader:
         keys = sum(len(row) - row.count(UNSET) for row in rows)
         return 2 * (keys + _texts(rows)) == quotes and all(UNSET not in self._required(row)[:-1] for row in rows)
 
-    def _limited(self, rows: list[T]) -> list[T]:
+    def limited(self, rows: list[T]) -> list[T]:
+        """Return rows, or refuse them where a request may not have so many."""
         if len(rows) > self._max_rows:
             raise Refusal(413, f"found {len(rows)} rows, expected {self._max_rows} at most; send them in parts")
         return rows

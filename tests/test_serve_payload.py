@@ -174,6 +174,15 @@ def test_a_field_that_is_given_twice_is_refused_wherever_it_stands() -> None:
     assert refused(PAYMENTS, same.encode()).startswith("field 'previous_amount' is given twice")
 
 
+def test_more_objects_than_rows_can_hold_are_refused_before_all_are_read() -> None:
+    body = b'{"data": [' + b"{}, " * 1_000_000 + b"{}]}"
+    started = time.perf_counter()
+    assert refused(CARDS, body, 413).startswith("found more than 1100 objects, expected 100 rows at most; send them")
+    assert time.perf_counter() - started < 1
+    nested: dict[str, Any] = CARD | {"note": [{}] * 9}
+    assert len(read(CARDS, {"data": [nested] * 100}, "ignore").payments) == 100
+
+
 def test_a_field_that_is_given_twice_among_many_is_found_at_once() -> None:
     names = ", ".join(f'"{number}": 1' for number in range(100_000))
     started = time.perf_counter()
