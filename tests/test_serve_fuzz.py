@@ -1,7 +1,8 @@
 """What an attacker sends: bodies, headers and paths that fit nothing are refused in words, and nothing breaks."""
 
+import json
+import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -15,6 +16,44 @@ CARD = CARDS.payments()[0]
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with running(home(tmp_path_factory.mktemp("root"))) as server:
         yield server
+
+
+NAMES, NUMBERS = json.dumps(list(CARD)), json.dumps(list(CARD.values()))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"instances": [], "instances": []}', "field 'instances' is given twice"),
+        (f'{{"dataframe_split": {{"columns": {NAMES}, "data": [], "data": []}}}}', "field 'data' is given twice"),
+        (f'{{"inputs": {json.dumps(CARD)[:-1]}, "V1": 2}}}}', "field 'V1' is given twice"),
+        (
+            f'{{"dataframe_split": {{"columns": {NAMES[:-1]}, "V1"], "data": [{NUMBERS[:-1]}, 1]]}}}}',
+            "field 'dataframe_split' has `columns` that are no names, or one of them twice",
+        ),
+        (f'{{"dataframe_split": {{"columns": [{"[" * 900 + "]" * 900}], "data": []}}}}', "that are no names"),
+    ],
+)
+def test_mlflow_clients_may_not_give_a_column_twice(live: Live, body: str, said: str) -> None:
+    reply = live.post("/invocations", body.encode())
+    assert reply.status == 422
+    assert said in reply.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"instances": [' + b"{}, " * 1_000_000 + b"{}]}",
+        b'{"inputs": {"V1": [' + b"1, " * 1_000_000 + b"1]}}",
+        b'{"dataframe_split": {"columns": [], "data": [' + b"[], " * 1_000_000 + b"[]]}}",
+    ],
+    ids=["objects", "columns", "split"],
+)
+def test_mlflow_clients_are_told_at_once_of_too_many_rows(live: Live, body: bytes) -> None:
+    started = time.perf_counter()
+    reply = live.post("/invocations", body)
+    assert (reply.status, "send them in parts" in reply.json["detail"]) == (413, True)
+    assert time.perf_counter() - started < 2
 
 
 @pytest.mark.parametrize("path", ["/predict", "/feedback", "/invocations"])
