@@ -16,6 +16,7 @@ from serve.routes.pages import page
 from serve.watch import Seen
 
 routes = Blueprint("metrics", __name__)
+PROXIES = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via")  # One of this machine adds one of them at least.
 TEXT, OPEN_METRICS, HTML, JSON = "text/plain", "application/openmetrics-text", "text/html", "application/json"
 
 
@@ -23,7 +24,10 @@ TEXT, OPEN_METRICS, HTML, JSON = "text/plain", "application/openmetrics-text", "
 def prometheus() -> Response:
     """Return all metrics as Prometheus reads them."""
     _admitted()
-    encode, kind = choose_encoder(request.headers.get("Accept", ""))
+    try:
+        encode, kind = choose_encoder(request.headers.get("Accept", ""))
+    except (TypeError, ValueError):  # Of a version that is no number.
+        encode, kind = choose_encoder("")
     return Response(encode(_Page(parts())), content_type=kind)
 
 
@@ -41,7 +45,8 @@ def metrics() -> Response:
 
 def _admitted() -> None:
     """Let in who has a token, and, where the setting says so, who asks from this machine."""
-    loopback = request.remote_addr in ("127.0.0.1", "::1") and "X-Forwarded-For" not in request.headers
+    passed_on = any(name in request.headers for name in PROXIES)
+    loopback = request.remote_addr in ("127.0.0.1", "::1") and not passed_on
     if not (loopback and parts().settings.metrics_open == "loopback"):
         admitted()
 
