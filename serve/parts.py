@@ -20,6 +20,8 @@ from serve.settings import Settings
 from serve.watch import Watch
 from serve.workers import Workers
 
+DRAINED = 8  # Times the largest body: what is read of a larger one.
+
 
 class Parts(NamedTuple):
     """Each is made once by create_app."""
@@ -65,27 +67,46 @@ def admitted(*, admin: bool = False, cost: int = 1) -> Caller:
 def body() -> bytes:
     """Return the body of a request that says it is JSON."""
     environ = request.environ
-    if environ.get("CONTENT_TYPE") != "application/json" and not request.is_json:
-        found = request.mimetype or "none"
-        raise Refusal(415, f"the content type is {found}, expected application/json")
     limit, announced = environ[PARTS].settings.max_body, environ.get("CONTENT_LENGTH")
     size = int(announced) if announced else limit + 1 if environ.get("wsgi.input_terminated") else 0
-    content = b"" if announced and size > limit else _read(size)
-    if max(len(content), size if announced else 0) > limit:
-        _read(limit)  # One that is cut off while it still sends would miss the answer.
-        raise RequestEntityTooLarge
+    try:
+        content = b"" if announced and size > limit else _read(size)
+        if max(len(content), size if announced else 0) > limit:
+            _drain(DRAINED * limit)
+            raise RequestEntityTooLarge
+    except OSError:  # Of gunicorn.
+        raise Refusal(400, "the body breaks off, or is not in the chunks that it says; send it again") from None
+    _check_type()
     if announced and len(content) < size:
         raise Refusal(400, f"the body ended after {len(content)} bytes, expected {size} (Content-Length)")
     return content
+
+
+def _check_type() -> None:
+    environ = request.environ
+    if environ.get("CONTENT_TYPE") != "application/json" and not request.is_json:
+        found = request.mimetype or "none"
+        raise Refusal(415, f"the content type is {found}, expected application/json")
+    if (coding := environ.get("HTTP_CONTENT_ENCODING", "identity").lower()) != "identity":
+        raise Refusal(415, f"the body is encoded as {coding}; send it as it is", {"Accept-Encoding": "identity"})
 
 
 def _read(size: int) -> bytes:
     """Return so many bytes of the body, or all that there are."""
     stream = request.environ["wsgi.input"]
     content: bytes = stream.read(size)
-    while 0 < len(content) < size and (more := stream.read(size - len(content))):
-        content += more
-    return content
+    if not 0 < len(content) < size:
+        return content
+    whole = bytearray(content)
+    while len(whole) < size and (more := stream.read(size - len(whole))):
+        whole += more
+    return bytes(whole)
+
+
+def _drain(limit: int) -> None:
+    """Read what a caller is still sending, up to a limit, as one that is cut off while it sends misses the answer."""
+    while limit > 0 and (chunk := request.environ["wsgi.input"].read(65_536)):
+        limit -= len(chunk)
 
 
 def answered(value: object, status: int = 200) -> Response:

@@ -1,5 +1,6 @@
 """What an attacker sends: bodies, headers and paths that fit nothing are refused in words, and nothing breaks."""
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -54,6 +55,40 @@ def test_mlflow_clients_are_told_at_once_of_too_many_rows(live: Live, body: byte
     reply = live.post("/invocations", body)
     assert (reply.status, "send them in parts" in reply.json["detail"]) == (413, True)
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    "wanted", ["application/openmetrics-text; version=a", "text/plain; version=;q=x", "application/openmetrics-text;;;"]
+)
+def test_a_scraper_may_ask_for_any_version(live: Live, wanted: str) -> None:
+    for path in "/prometheus", "/metrics":
+        reply = live.get(path, headers={"Accept": wanted})
+        assert (reply.status, b"predictions_total" in reply.body) == (200, True)
+
+
+def test_a_compressed_body_is_refused_by_its_encoding(live: Live) -> None:
+    body = gzip.compress(json.dumps(CARD).encode())
+    reply = live.post("/predict", body, headers={"Content-Encoding": "gzip"})
+    assert (reply.status, reply.headers["accept-encoding"]) == (415, "identity")
+    assert reply.json["detail"] == "the body is encoded as gzip; send it as it is"
+    assert live.post("/predict", CARD, headers={"Content-Encoding": "identity"}).status == 200
+
+
+@pytest.mark.parametrize(("rows", "status"), [(100_000, 413), (20_000, 200)])
+def test_a_hundred_thousand_rows_are_refused_and_the_refusal_arrives(live: Live, rows: int, status: int) -> None:
+    body = b'{"data": [' + b", ".join([NUMBERS.encode()] * rows) + b"]}"
+    assert (len(body) > 2**24) == (status == 413)
+    assert live.post("/predict", body).status == status
+
+
+def test_a_body_of_another_type_is_read_so_that_its_refusal_arrives(live: Live) -> None:
+    assert live.post("/predict", b" " * 10_000_000, headers={"Content-Type": "text/plain"}).status == 415
+
+
+def test_a_host_that_is_no_name_is_a_problem_in_words(live: Live) -> None:
+    reply = live.get("/health", headers={"Host": "a..b"})
+    assert (reply.status, reply.headers["content-type"]) == (400, "application/problem+json")
+    assert "its Host is no name" in reply.json["detail"]
 
 
 @pytest.mark.parametrize("path", ["/predict", "/feedback", "/invocations"])
