@@ -74,6 +74,7 @@ def _of_flask(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return cast(Response, error.get_response())
     sentences = {
+        400: "the request cannot be read: its Host is no name, it asks for a websocket, or its body breaks off",
         404: f"there is nothing at {request.path}; GET /docs lists what there is",
         405: f"{request.path} does not take {request.method}; GET /docs lists what it takes",
         413: f"the body is larger than {parts().settings.max_body} bytes (MAX_BODY); send it in parts",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PARTS, STARTED, REQUEST_ID, CALLER = "fraud.parts", "fraud.started", "fraud.request_id", "fraud.caller"
 Environ = dict[str, Any]
 LONGEST_ID = 128
+SAFE = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 
 
 class Edge:
@@ -47,6 +48,12 @@ class Edge:
                 ms=round(1000 * (time.perf_counter() - started), 3),
                 caller=environ.get(CALLER),
             )
-            return start_response(status, [*headers, ("X-Request-Id", request_id)], *problem)
+            return start_response(status, [*headers, *_unless_told(headers), ("X-Request-Id", request_id)], *problem)
 
         return self._inner(environ, begin)
+
+
+def _unless_told(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what keeps answers out of caches, and from being taken for something else, where a route says nothing."""
+    told = {name for name, _ in headers}
+    return [header for header in SAFE if header[0] not in told]
