@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, UnsetType, defstruct
 
+from fraud.errors import Problem
 from fraud.features import Matrix, codes
 from fraud.schema import Column, Schema
 from serve.misfits import LARGEST, LONGEST_ID, Misfits, companions, parse
@@ -148,7 +149,10 @@ def _payment_type(schema: Schema) -> Any:
     fields = [(f"f{place}", kind, UNSET) for place, kind in enumerate(kinds)]
     rename = {f"f{place}": name for place, name in enumerate(names)}
     fields.append(("transaction_id", str | UnsetType, UNSET))
-    return defstruct("Payment", fields, rename=rename, forbid_unknown_fields=True)
+    try:
+        return defstruct("Payment", fields, rename=rename, forbid_unknown_fields=True)
+    except ValueError as error:
+        raise Problem(f"the columns of the contract cannot be the fields of a payment: {error}") from None
 
 
 def _row_types(schema: Schema) -> list[tuple[Any, Any]]:
@@ -158,7 +162,9 @@ def _row_types(schema: Schema) -> list[tuple[Any, Any]]:
         names = [name for name, column in schema.columns.items() if column.role in roles]
         kinds = [_kind(schema.columns[name]) if name in schema.features else BESIDE for name in names]
         places = [names.index(name) for name in [*schema.features, *companions(schema)] if name in names]
-        found.append((tuple[tuple(kinds)], itemgetter(*places)))  # type: ignore[misc]
+        # Of one place itemgetter would return the value, and no tuple of it.
+        order = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+        found.append((tuple[tuple(kinds)], order))  # type: ignore[misc]
     return found[: 1 if schema.time is None else 2]
 
 

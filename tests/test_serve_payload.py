@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from examples import ROOT
 from fraud import columns
+from fraud.errors import Problem
 from fraud.features import matrix
 from fraud.schema import Column, Schema, load
 from serve import misfits
@@ -98,6 +99,17 @@ def test_a_transaction_id_is_any_short_text_without_control_characters(name: str
     assert read(CARDS, CARD | {"transaction_id": name}).transaction_ids == [name]
     for wrong in name + "\n", "\x7f" + name, name + "\x85", name + "\ud800", name + 200 * "x":
         assert "field 'transaction_id'" in refused(CARDS, CARD | {"transaction_id": wrong})
+
+
+def test_a_row_without_names_may_have_one_value() -> None:
+    reader = Reader(Schema("one", {"speed": Column(role="feature", type="number")}), 10)
+    assert reader.read(b'{"data": [[1], [2]]}').features.tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("name", ['a"b', "back\\slash", "tab\t", "transaction_id"])
+def test_a_column_that_can_be_no_field_of_a_body_is_a_problem_when_the_model_is_loaded(name: str) -> None:
+    with pytest.raises(Problem, match="cannot be the fields of a payment"):
+        Reader(Schema("odd", {name: Column(role="feature", type="number")}), 10)
 
 
 def test_a_zero_has_no_sign() -> None:
