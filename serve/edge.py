@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PARTS, STARTED, REQUEST_ID, CALLER = "fraud.parts", "fraud.started", "fraud.request_id", "fraud.caller"
 Environ = dict[str, Any]
 LONGEST_ID = 128
+SAFE = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 
 
 class Edge:
@@ -47,10 +48,13 @@ class Edge:
                 ms=round(1000 * (time.perf_counter() - started), 3),
                 caller=environ.get(CALLER),
             )
-            headers += [("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff")]
-            headers += drain.farewell(environ.get("SERVER_PROTOCOL", ""))
-            if not any(name == "Cache-Control" for name, _ in headers):
-                headers.append(("Cache-Control", "no-store"))
-            return start_response(status, headers, *problem)
+            headers = [*headers, *_unless_told(headers), *drain.farewell(environ.get("SERVER_PROTOCOL", ""))]
+            return start_response(status, [*headers, ("X-Request-Id", request_id)], *problem)
 
         return self._inner(environ, begin)
+
+
+def _unless_told(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what keeps answers out of caches, and from being taken for something else, where a route says nothing."""
+    told = {name for name, _ in headers}
+    return [header for header in SAFE if header[0] not in told]

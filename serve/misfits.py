@@ -35,7 +35,7 @@ def parse(body: bytes, rows: int = 1) -> Any:
     def named(pairs: list[tuple[str, Any]]) -> Named:
         # Here and not when all are read, as five million empty ones take half a minute and a gigabyte.
         if next(objects) > most:
-            raise Refusal(413, f"found more than {most} objects, expected {rows} rows at most; send them in parts")
+            raise Refusal(413, f"found more than {most} JSON objects, too many for one request; send it in parts")
         return _named(pairs)
 
     try:

@@ -69,13 +69,10 @@ def body() -> bytes:
     environ = request.environ
     limit, announced = environ[PARTS].settings.max_body, environ.get("CONTENT_LENGTH")
     size = int(announced) if announced else limit + 1 if environ.get("wsgi.input_terminated") else 0
-    try:
-        content = _read(size) if size <= limit + 1 else b""
-        if max(len(content), size if announced else 0) > limit:
-            _drain(DRAINED * limit)
-            raise RequestEntityTooLarge
-    except OSError:  # Of gunicorn.
-        raise Refusal(400, "the body breaks off, or is not in the chunks that it says; send it again") from None
+    content = b"" if announced and size > limit else _read(size)
+    if max(len(content), size if announced else 0) > limit:
+        _drain(DRAINED * limit)
+        raise RequestEntityTooLarge
     _check_type()
     if announced and len(content) < size:
         raise Refusal(400, f"the body ended after {len(content)} bytes, expected {size} (Content-Length)")
@@ -91,19 +88,28 @@ def _check_type() -> None:
         raise Refusal(415, f"the body is encoded as {coding}; send it as it is", {"Accept-Encoding": "identity"})
 
 
-def _drain(limit: int) -> None:
-    """Read what a caller is still sending, up to a limit, as one that is cut off while it sends misses the answer."""
-    while limit > 0 and (chunk := request.environ["wsgi.input"].read(65_536)):
-        limit -= len(chunk)
-
-
 def _read(size: int) -> bytes:
     """Return so many bytes of the body, or all that there are."""
-    stream = request.environ["wsgi.input"]
-    content: bytes = stream.read(size)
-    while 0 < len(content) < size and (more := stream.read(size - len(content))):
-        content += more
-    return content
+    content = _part(size)
+    if not 0 < len(content) < size:
+        return content
+    whole = bytearray(content)
+    while len(whole) < size and (more := _part(size - len(whole))):
+        whole += more
+    return bytes(whole)
+
+
+def _part(size: int) -> bytes:
+    try:
+        return cast(bytes, request.environ["wsgi.input"].read(size))
+    except Exception:  # Of gunicorn, which has many, and no class for them.
+        raise Refusal(400, "the body breaks off, or is not in the chunks that it says; send it again") from None
+
+
+def _drain(limit: int) -> None:
+    """Read what a caller is still sending, up to a limit, as one that is cut off while it sends misses the answer."""
+    while limit > 0 and (chunk := _part(65_536)):
+        limit -= len(chunk)
 
 
 def answered(value: object, status: int = 200) -> Response:

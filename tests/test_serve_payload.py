@@ -189,7 +189,9 @@ def test_a_field_that_is_given_twice_is_refused_wherever_it_stands() -> None:
 def test_more_objects_than_rows_can_hold_are_refused_before_all_are_read() -> None:
     body = b'{"data": [' + b"{}, " * 1_000_000 + b"{}]}"
     started = time.perf_counter()
-    assert refused(CARDS, body, 413).startswith("found more than 1100 objects, expected 100 rows at most; send them")
+    assert refused(CARDS, body, 413).startswith(
+        "found more than 1100 JSON objects, too many for one request; send it in parts"
+    )
     assert time.perf_counter() - started < 1
     nested: dict[str, Any] = CARD | {"note": [{}] * 9}
     assert len(read(CARDS, {"data": [nested] * 100}, "ignore").payments) == 100

@@ -35,8 +35,9 @@ def invocations() -> Response:
     here = scoring()
     reader = here.served.reader
     checked = reader.slowly(Named(data=_rows(reader, _document(reader))), "ignore")
-    answers = here.answers(checked, request.environ[STARTED])
-    return answered({"predictions": [_prediction(answer) for answer in answers]})
+    return answered(
+        {"predictions": [_prediction(answer) for answer in here.answers(checked, request.environ[STARTED])]}
+    )
 
 
 def _prediction(answer: Answer) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def _by_column(reader: Reader, form: str, found: Named) -> list[Any]:
     once(found)
     columns = {name: values if isinstance(values, list) else [values] for name, values in found.items()}
     if len({len(values) for values in columns.values()}) != 1:
-        raise misfit(None, form, "has columns of different lengths" if columns else "has no columns")
+        raise misfit(None, form, f"has {'columns of different lengths' if columns else 'no columns'}")
     for values in columns.values():
         reader.limited(values)
     return [Named(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
