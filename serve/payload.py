@@ -131,7 +131,7 @@ def _number(value: Any, code: dict[str, float]) -> float:
 
 
 def _texts(rows: list[tuple[Any, ...]]) -> int:
-    return sum(type(value) is str for row in rows for value in row)
+    return sum(list(map(type, row)).count(str) for row in rows)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
