@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -104,10 +105,14 @@ class Reply(NamedTuple):
 class Live:
     """A running server; each request has a connection of its own unless one is given."""
 
-    def __init__(self, root: Path, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.root, self.port, self.process = root, port, process
+    def __init__(
+        self, root: Path, port: int, process: subprocess.Popen[bytes], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.root, self.port, self.process, self._tls = root, port, process, tls
 
     def connect(self, timeout: float = 20) -> http.client.HTTPConnection:
+        if self._tls:
+            return http.client.HTTPSConnection("localhost", self.port, timeout=timeout, context=self._tls)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def ask(
@@ -240,12 +245,16 @@ def running(root: Path, *command: str, ready: str = "/ready", **changes: str) ->
             stderr=problems,
             start_new_session=True,
         )
-        live = Live(root, port, process)
+        live = Live(root, port, process, _trusting(changes.get("TLS_CERT")))
         try:
             _await(live, ready)
             yield live
         finally:
             _end(process)
+
+
+def _trusting(certificate: str | None) -> ssl.SSLContext | None:
+    return ssl.create_default_context(cafile=certificate) if certificate else None
 
 
 def _await(live: Live, path: str) -> None:
