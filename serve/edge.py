@@ -43,7 +43,7 @@ class Edge:
                 "request",
                 request_id=request_id,
                 method=environ["REQUEST_METHOD"],
-                path=environ["PATH_INFO"],
+                path=_unicode(environ["PATH_INFO"]),
                 status=code,
                 ms=round(1000 * (time.perf_counter() - started), 3),
                 caller=environ.get(CALLER),
@@ -52,6 +52,11 @@ class Edge:
             return start_response(status, [*headers, ("X-Request-Id", request_id)], *problem)
 
         return self._inner(environ, begin)
+
+
+def _unicode(path: str) -> str:
+    """Return a path as its sender meant it; WSGI has a character for each byte."""
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _unless_told(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What happens, as one JSON object a line on stdout; it holds no feature values and no tokens."""
 
+import json
 import logging
 import os
 import select
@@ -17,6 +18,8 @@ def write(level: str, event: str, **members: Any) -> None:
     """Write a line; where the reader of a pipe has stopped reading, it is dropped, as answers must not wait for it."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = msgspec.json.encode({"ts": moment, "level": level, "event": event, **members})
+    if not line.isascii():  # Some readers end a line at U+0085 or U+2028, and some terminals obey U+009B.
+        line = json.dumps(json.loads(line)).encode()
     with suppress(OSError):  # Nor may they fail where nobody reads any more.
         if select.select((), (STDOUT,), (), 0)[1]:
             os.write(STDOUT, line + b"\n")

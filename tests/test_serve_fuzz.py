@@ -99,6 +99,13 @@ def test_a_body_of_another_type_is_read_so_that_its_refusal_arrives(live: Live) 
     assert live.post("/predict", b" " * 10_000_000, headers={"Content-Type": "text/plain"}).status == 415
 
 
+def test_a_path_that_ends_lines_is_one_line_of_the_log_as_it_was_meant(live: Live) -> None:
+    live.get("/%C2%85%E2%80%A8%C2%9B%C3%A9%FF%0A")
+    lines = [json.loads(line) for line in (live.root / "stdout").read_bytes().splitlines()]
+    assert lines[-1]["path"] == "/\x85\u2028\x9b\xe9\ufffd\n"
+    assert (live.root / "stdout").read_bytes().isascii()
+
+
 def test_a_host_that_is_no_name_is_a_problem_in_words(live: Live) -> None:
     reply = live.get("/health", headers={"Host": "a..b"})
     assert (reply.status, reply.headers["content-type"]) == (400, "application/problem+json")
