@@ -24,7 +24,7 @@ from postgres import Postgres, database
 from servers import TOKEN, Live, Traffic, example, home, running, until
 
 PAYMENT = example().payments()[0]
-KILLS = int(os.environ.get("FAULT_KILLS", "10"))  # 50 take some minutes.
+KILLS = 50
 CLOCK = """
 #include <fcntl.h>
 #include <stdlib.h>
