@@ -6,7 +6,6 @@ import resource
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -52,7 +51,7 @@ def main() -> None:
     settings = load(os.environ)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # A shell's 1,024 are few connections.
-    folder = Path(tempfile.mkdtemp(prefix="fraud-"))
+    folder = run.made()
     os.environ[run.VARIABLE] = str(folder)
     try:
         _check(settings, folder)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import select
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -36,13 +37,19 @@ class Handler(logging.Handler):
         write(LEVELS.get(record.levelname, "info"), record.getMessage(), **members)
 
 
+def without_advice() -> Callable[[logging.LogRecord], bool]:
+    """Return a filter of granian's advice on threads: a thread that waits for a slow caller takes no processor."""
+    return lambda record: not record.getMessage().startswith("Configuration allows spawning up to")
+
+
 CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"advice": {"()": "serve.logs.without_advice"}},
     "handlers": {"stdout": {"class": "serve.logs.Handler"}},
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {
-        "_granian": {"propagate": True, "handlers": []},
+        "_granian": {"propagate": True, "handlers": [], "filters": ["advice"]},
         "granian.access": {"propagate": True, "handlers": []},
         "alembic": {"level": "WARNING"},
     },

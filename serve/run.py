@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,21 @@ import msgspec
 from serve.settings import Settings
 
 VARIABLE = "FRAUD_RUN"  # By which `python -m serve` tells its workers.
+
+
+HELD = "held"  # The file in it that is locked as long as a process of the server lives.
+
+
+def made() -> Path:
+    """Return a new folder, and remove those of servers that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"fraud-*/{HELD}"):
+        with suppress(OSError), path.open() as file:  # In use, or somebody else's.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.parent)
+    mine = Path(tempfile.mkdtemp(prefix="fraud-"))
+    fcntl.flock(os.open(mine / "new", os.O_CREAT), fcntl.LOCK_EX)  # Never closed.
+    (mine / "new").rename(mine / HELD)  # Locked before anyone can find it.
+    return mine
 
 
 def folder() -> Path:

@@ -117,8 +117,9 @@ def readable(text: str) -> Path:
     try:
         with Path(text).open("rb"):
             return Path(text)
-    except OSError as error:
-        raise Problem(f"found {text!r}, expected a file that can be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # The latter of a null character.
+        reason = getattr(error, "strerror", error)
+        raise Problem(f"found {text!r}, expected a file that can be read ({reason})") from None
 
 
 def keys(text: str) -> str:

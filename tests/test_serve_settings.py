@@ -23,7 +23,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.api_tokens == settings.admin_tokens == ()
     assert (settings.model_path, settings.spool) == (Path("models/model.onnx"), Path("data/spool"))
     assert settings.request_log == "sqlite:///data/requests.db"
-    assert (settings.host, settings.port, settings.workers, settings.threads) == ("127.0.0.1", 8000, 2, 4)
+    assert (settings.host, settings.port, settings.workers, settings.threads) == ("127.0.0.1", 8000, 2, 64)
     assert (settings.max_body, settings.max_rows, settings.drift_days) == (16 * 1024 * 1024, 20000, 7)
     assert (settings.log_sync, settings.metrics_open, settings.allow_unlogged) == ("normal", "no", False)
     unset = {settings.threshold, settings.retention_days, settings.rate_limit, settings.git_rev}
