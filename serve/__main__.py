@@ -16,7 +16,7 @@ from granian.server import Server
 
 from fraud.errors import run as told
 from serve import ROOT, app, drain, logs, pin, run
-from serve.log import Log
+from serve.journal.log import Log
 from serve.model import WANTED
 from serve.settings import Settings, load
 

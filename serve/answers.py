@@ -9,13 +9,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from fraud.features import Matrix, Values
-from serve.log import Log, Unlogged, timestamp
-from serve.metrics import Metrics
+from serve.journal.log import Log, Unlogged, timestamp
+from serve.journal.tables import Row, new_ids
+from serve.measures.metrics import Metrics
 from serve.model import Served
 from serve.payload import Checked, text
 from serve.problems import Refusal
 from serve.reasons import Reason
-from serve.tables import Row, new_ids
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

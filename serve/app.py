@@ -10,17 +10,17 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from serve import ROOT, logs, pin, run
-from serve.auth import Auth
+from serve.access.auth import Auth
+from serve.access.rate import Rate
 from serve.edge import REQUEST_ID, Edge
-from serve.log import Away, Log
-from serve.metrics import Metrics
+from serve.journal.log import Away, Log
+from serve.measures.metrics import Metrics
+from serve.measures.watch import Watch
 from serve.model import Models
 from serve.parts import Parts, parts
 from serve.problems import Refusal
-from serve.rate import Rate
 from serve.routes import feedback, health, metrics, mlflow, pages, predict, predictions, reload
 from serve.settings import Settings, load
-from serve.watch import Watch
 from serve.workers import Workers
 
 ROUTES = [predict, feedback, predictions, health, reload, metrics, mlflow, pages]

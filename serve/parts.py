@@ -8,16 +8,16 @@ import msgspec
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from serve.access.auth import Auth, Caller
+from serve.access.rate import Rate
 from serve.answers import Scoring
-from serve.auth import Auth, Caller
 from serve.edge import CALLER, PARTS
-from serve.log import Log
-from serve.metrics import Metrics
+from serve.journal.log import Log
+from serve.measures.metrics import Metrics
+from serve.measures.watch import Watch
 from serve.model import Models
 from serve.problems import Refusal
-from serve.rate import Rate
 from serve.settings import Settings
-from serve.watch import Watch
 from serve.workers import Workers
 
 DRAINED = 8  # Times the largest body: what is read of a larger one.

@@ -13,7 +13,7 @@ from fraud.errors import Problem, os_sentence, run
 from fraud.outputs import whole
 from fraud.yamlfile import read_yaml
 from serve import ROOT
-from serve.objects import Absent, fetch
+from serve.remote.objects import Absent, fetch
 
 MODEL = Path("models/model.onnx")
 

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import get_default_algorithms
 
-from serve import keys
-from serve.auth import Auth, Caller
+from serve.access import keys
+from serve.access.auth import Auth, Caller
 from serve.problems import Refusal
 from serve.settings import load
 

@@ -11,8 +11,8 @@ import pytest
 from fraud.errors import Problem
 from loopback import Answer, answering, send
 from s3 import free_port
-from serve import aws_keys
-from serve.aws_keys import find
+from serve.remote import aws_keys
+from serve.remote.aws_keys import find
 
 LENT = json.dumps({"AccessKeyId": "lent", "SecretAccessKey": "hush", "Token": "token", "Expiration": "x"}).encode()
 ROLES = "/latest/meta-data/iam/security-credentials/"

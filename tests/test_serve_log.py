@@ -16,8 +16,8 @@ from examples import ROOT
 from fraud.errors import Problem
 from logs import acknowledged, logged, opened, query, row, rows, writer
 from postgres import Postgres
-from serve.log import Log, Outcomes
-from serve.tables import new_ids
+from serve.journal.log import Log, Outcomes
+from serve.journal.tables import new_ids
 
 
 def test_a_row_comes_back_as_it_was_written(url: str, tmp_path: Path) -> None:

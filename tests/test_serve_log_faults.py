@@ -23,8 +23,8 @@ from examples import ROOT
 from fraud.errors import Problem
 from logs import acknowledged, logged, opened, row, rows, until, writer
 from postgres import Postgres, database
-from serve.log import Away, Log, Unlogged
-from serve.spool import Spool, read
+from serve.journal.log import Away, Log, Unlogged
+from serve.journal.spool import Spool, read
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +303,7 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
 import serve
 from pathlib import Path
 from logs import opened, row
-from serve.log import Unlogged
+from serve.journal.log import Unlogged
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path({str(tmp_path)!r})
 with opened(f"sqlite:///{{folder}}/requests.db", folder) as log:

@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, make_url
 from examples import ROOT
 from fraud.errors import Problem
 from logs import opened, query, row
-from serve import migrate
-from serve.database import Database
-from serve.tables import HEAD, metadata
+from serve.journal import migrate
+from serve.journal.database import Database
+from serve.journal.tables import HEAD, metadata
 
 START = f"""
 import os, sys

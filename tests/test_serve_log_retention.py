@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logs import logged, opened, query, row, rows, until
-from serve import retention
+from serve.journal import retention
 
 
 def ago(days: float) -> str:

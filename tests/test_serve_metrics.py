@@ -11,8 +11,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.counters import Counters
-from serve.metrics import LATENCY, PROBABILITIES, PROBABILITY, Metrics
+from serve.measures.counters import Counters
+from serve.measures.metrics import LATENCY, PROBABILITIES, PROBABILITY, Metrics
 from serve.workers import Workers
 
 START = multiprocessing.get_context("spawn")

@@ -17,7 +17,7 @@ from fraud.drift_rule import Rule
 from fraud.features import Matrix
 from fraud.loop.worlds import World, draw, schema_of
 from fraud.schema import Schema
-from serve.monitor import FEWEST, drift, rows
+from serve.measures.monitor import FEWEST, drift, rows
 
 RULE = Rule(false_alarms_per_year=1, min_effect=0.02, history=8)
 WORLD = World("independent", 8000, 6, 0.0)

@@ -18,8 +18,8 @@ from fraud.errors import Problem
 from loopback import Answer, answering, send
 from s3 import KEY, SECRET, free_port, serving
 from s3 import Server as Bucket
-from serve import s3
-from serve.objects import Absent, fetch, remote
+from serve.remote import s3
+from serve.remote.objects import Absent, fetch, remote
 
 CONTENT = b"a model " * 5000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

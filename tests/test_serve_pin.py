@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.yamlfile import read_yaml
-from serve.objects import Absent
 from serve.pin import MODEL, Pin, model_bytes, read
+from serve.remote.objects import Absent
 
 CONTENT = b"a model " * 5000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

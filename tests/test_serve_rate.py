@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from examples import ROOT
-from serve import rate
+from serve.access import rate
+from serve.access.rate import Rate
 from serve.problems import Refusal
-from serve.rate import Rate
 from serve.values import SECONDS, Limit
 
 SECOND = 10**9
@@ -22,7 +22,7 @@ WORKERS = """
 import os, sys, threading, time
 from pathlib import Path
 from serve.problems import Refusal
-from serve.rate import Rate
+from serve.access.rate import Rate
 from serve.values import Limit
 
 def greedy(rate, passed):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud.errors import Problem
-from serve.aws_keys import Keys
-from serve.s3 import Place, place, signed
+from serve.remote.aws_keys import Keys
+from serve.remote.s3 import Place, place, signed
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=30)
 KEY = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcxyz0123456789/+=-_", min_size=1, max_size=40)

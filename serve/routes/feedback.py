@@ -5,10 +5,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from serve.answers import fingerprints
+from serve.journal.tables import Row
 from serve.misfits import NAME, Named, misfit, once, parse
 from serve.parts import admitted, answered, body, parts
 from serve.problems import Refusal
-from serve.tables import Row
 
 routes = Blueprint("feedback", __name__)
 KEYS = ("id", "transaction_id", "actual_label")

@@ -9,11 +9,11 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from serve.metrics import gauge, gauges
+from serve.measures.metrics import gauge, gauges
+from serve.measures.watch import Seen
 from serve.parts import Parts, admitted, answered, parts
 from serve.routes.health import lineage
 from serve.routes.pages import page
-from serve.watch import Seen
 
 routes = Blueprint("metrics", __name__)
 PROXIES = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via")  # One of this machine adds one of them at least.

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from fraud.errors import Problem
-from serve.aws_keys import Keys, find
+from serve.remote.aws_keys import Keys, find
 
 TIMEOUT = 10.0  # Seconds without a byte.
 LONGEST = 300.0  # Seconds for all bytes.

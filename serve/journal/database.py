@@ -15,8 +15,8 @@ from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete
 from sqlalchemy.exc import ArgumentError
 
 from fraud.errors import Problem
-from serve.migrate import LOCK, migrate, version
-from serve.tables import COLUMNS, HEAD, Row, feedback, requests
+from serve.journal.migrate import LOCK, migrate, version
+from serve.journal.tables import COLUMNS, HEAD, Row, feedback, requests
 
 logger = logging.getLogger("fraud.serve")
 PATIENCE = 1.0  # Seconds that a caller may wait for the database before the spool takes its rows.
@@ -236,7 +236,7 @@ def _sqlite(url: URL, sync: str) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    from serve.patience import connect  # noqa: PLC0415  # psycopg takes 0.2 s to import.
+    from serve.journal.patience import connect  # noqa: PLC0415  # psycopg takes 0.2 s to import.
 
     engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_timeout=PATIENCE, paramstyle="format")
     event.listen(engine, "do_connect", lambda _dialect, _record, words, named: connect(*words, **named))

@@ -14,11 +14,11 @@ from typing import NamedTuple
 from sqlalchemy import Connection, exists, func, select
 
 from fraud.errors import Problem
-from serve import retention
-from serve.database import Database
-from serve.spool import Spool, read
-from serve.tables import COLUMNS, Row, feedback, requests
-from serve.together import Batch, Together
+from serve.journal import retention
+from serve.journal.database import Database
+from serve.journal.spool import Spool, read
+from serve.journal.tables import COLUMNS, Row, feedback, requests
+from serve.journal.together import Batch, Together
 
 RETRY = 1.0  # Seconds between two looks at the database.
 REPLAYED = 500  # Rows replayed in one transaction, so that answers are not held up.

@@ -1,4 +1,4 @@
-"""The tables of the request log, and what one row of it holds; their indexes are in serve/migrations."""
+"""The tables of the request log, and what one row of it holds; their indexes are in serve/journal/migrations."""
 
 import os
 import time
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, String, Table, Text
 
-HEAD = "0001"  # The newest file in serve/migrations/versions: the schema that this module describes.
+HEAD = "0001"  # The newest file in serve/journal/migrations/versions: the schema that this module describes.
 _number = BigInteger().with_variant(Integer(), "sqlite")  # Only an INTEGER is SQLite's own row number.
 
 

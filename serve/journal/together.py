@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-from serve.tables import Row
+from serve.journal.tables import Row
 
 
 class Batch:

@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import msgspec
 
 from fraud.errors import Problem, os_sentence
-from serve.ini import read_ini
+from serve.remote.ini import read_ini
 
 CONTAINER = "http://169.254.170.2"  # Where ECS lends keys.
 MACHINE = "http://169.254.169.254"  # Where EC2 does.

@@ -1,4 +1,4 @@
-"""What alembic runs: the migrations on the connection that serve/migrate.py opened, in its transaction."""
+"""What alembic runs: the migrations on the connection that serve/journal/migrate.py opened, in its transaction."""
 
 from alembic import context
 

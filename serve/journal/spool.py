@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from serve.tables import Row
+from serve.journal.tables import Row
 
 ENDING = ".jsonl"
 ROOM = 65_536  # Bytes; some hundred rows.

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from fraud.drift_rule import Rule
-from serve.log import Away, Log, Outcomes
+from serve.journal.log import Away, Log, Outcomes
+from serve.journal.tables import Row
+from serve.measures.monitor import Drift, drift, rows
 from serve.model import Models
-from serve.monitor import Drift, drift, rows
-from serve.tables import Row
 
 RATE_WINDOW = timedelta(hours=1)
 LABELLED = 10_000  # Newest labelled predictions that quality is measured on.

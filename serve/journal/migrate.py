@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
 
 from fraud.errors import Problem
-from serve.tables import HEAD
+from serve.journal.tables import HEAD
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 0x66726175  # "frau": the number of PostgreSQL's advisory lock.

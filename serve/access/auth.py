@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from serve.keys import Keys
+from serve.access.keys import Keys
 from serve.problems import Refusal
 from serve.settings import Settings
 

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from fraud.errors import Problem, os_sentence
-from serve import s3
-from serve.ini import read_ini
+from serve.remote import s3
+from serve.remote.ini import read_ini
 
 QUOTED = re.compile(r"""(["'])(.*?)\1\s*(#.*)?""")
 
