@@ -100,7 +100,7 @@ def replaced(live: Live, killed: list[int]) -> bool:
 
 
 def test_a_server_that_ends_under_load_gives_every_answer_it_owes(url: str, tmp_path: Path) -> None:
-    with running(home(tmp_path), REQUEST_LOG=url) as live, Traffic(live, PAYMENT, 16) as traffic:
+    with running(home(tmp_path), REQUEST_LOG=url) as live, Traffic(live, PAYMENT, 64) as traffic:
         warm(traffic)
         start = time.monotonic()
         assert live.stop() == 0
