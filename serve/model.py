@@ -28,7 +28,7 @@ from serve.pin import Pin
 from serve.workers import Workers
 
 PATIENCE = 20.0  # Seconds that a reload waits for the other workers.
-PAUSE = 0.05  # Seconds between two looks at the folder.
+PAUSE = 0.1  # Seconds between two looks at the folder.
 WANTED = "wanted"  # A file by which the main process asks one of the workers to reload.
 NUMBER = struct.Struct("<q")
 Bring = Callable[[], tuple[Pin, bytes]]
@@ -182,9 +182,14 @@ class Models:
                 self._vote(number, str(problem))
             return number
         if not number:
-            for old in [old for old in self._loaded if old < self._serving()]:
-                del self._loaded[old]
+            self._let_go([old for old in self._loaded if old < self._serving()])
         return voted
+
+    def _let_go(self, numbers: list[int]) -> None:
+        for number in numbers:
+            del self._loaded[number]
+        if numbers:
+            _give_back()
 
     def _reload_as_asked(self) -> None:
         try:

@@ -57,12 +57,18 @@ def test_the_settings_of_this_process_do_not_leak_the_path_of_its_modules(
 
 
 def test_memory_and_open_files_are_those_of_the_process(tmp_path: Path) -> None:
-    files, memory = descriptors(os.getpid()), resident(os.getpid())
-    with (tmp_path / "one").open("w"), (tmp_path / "two").open("w"):
-        block = bytearray(os.urandom(30_000_000))
-        assert descriptors(os.getpid()) == files + 2
-        assert memory + 25 < resident(os.getpid()) < memory + 70
-    assert len(block) == 30_000_000
+    hold = (
+        "import time; held = b'1' * 30_000_000; files = [open('/dev/null') for _ in range(2)]; "
+        "print('up', flush=True); time.sleep(60)"
+    )
+    found = []
+    for program in "import time; print('up', flush=True); time.sleep(60)", hold:
+        with running([sys.executable, "-c", program], os.environ, "", tmp_path) as server:
+            while server.last_words() != "up":
+                assert server.process.poll() is None
+            found.append((resident(server.process.pid), descriptors(server.process.pid)))
+    assert found[0][0] + 25 < found[1][0] < found[0][0] + 70
+    assert found[1][1] == found[0][1] + 2
 
 
 def test_only_the_processes_that_answer_count_as_workers(tmp_path: Path) -> None:

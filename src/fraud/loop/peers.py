@@ -24,7 +24,7 @@ MODEL, TEST_ROWS = "models/model.onnx", "data/split/test.parquet"
 ASKED = 300  # Different payments that wrk posts in turn.
 TOKEN = "a-token-for-the-bench-only"  # noqa: S105  # it opens a server on loopback, for minutes
 WORKERS = 2  # The default of ours.
-THREADS = 4  # Of a worker of ours, by its default.
+THREADS = 64  # Of a worker of ours, by its default.
 
 Names = Sequence[str]
 Row = Sequence[float]
