@@ -2,13 +2,16 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from fraud.features import Matrix, Values
+from fraud.scoring import Model
 from serve.journal.log import Log, Unlogged, timestamp
 from serve.journal.tables import Row, new_ids
 from serve.measures.metrics import Metrics
@@ -16,6 +19,9 @@ from serve.model import Served
 from serve.payload import Checked, text
 from serve.problems import Refusal
 from serve.reasons import Reason
+
+MANY = 1_000  # Rows from which on a second core is worth asking.
+HELPERS = ThreadPoolExecutor(2, "score")
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -41,8 +47,10 @@ class Scoring(NamedTuple):
 
     def answers(self, checked: Checked, started: float) -> list[Answer]:
         """Return an answer to each payment once all are in the log; a known transaction_id gets its first answer."""
-        probabilities = self.served.model.probabilities(checked.features)
-        rows = self._logged(self._rows(checked, probabilities, started))
+        coming = _begin(self.served.model, checked.features)
+        marked = list(zip(map(text, checked.payments), fingerprints(checked.features), strict=True))
+        probabilities = coming()
+        rows = self._logged(self._rows(checked.transaction_ids, marked, probabilities, started))
         if rows:
             self.metrics.answered(probabilities, sum(row.label for row in rows), time.perf_counter() - started)
         return [
@@ -50,21 +58,16 @@ class Scoring(NamedTuple):
             for row in rows
         ]
 
-    def _rows(self, checked: Checked, probabilities: Values, started: float) -> list[Row]:
+    def _rows(
+        self, names: list[str | None], marked: list[tuple[str, int]], probabilities: Values, started: float
+    ) -> list[Row]:
         model, threshold = self.served.pin.md5, self.threshold
         now = timestamp()
         latency = 1000 * (time.perf_counter() - started)
-        each = zip(
-            new_ids(len(probabilities)),
-            checked.transaction_ids,
-            probabilities.tolist(),
-            map(text, checked.payments),
-            fingerprints(checked.features),
-            strict=True,
-        )
+        each = zip(new_ids(len(names)), names, probabilities.tolist(), marked, strict=True)
         return [
             Row(now, id_, name, model, threshold, probability, int(probability >= threshold), features, mark, latency)
-            for id_, name, probability, features, mark in each
+            for id_, name, probability, (features, mark) in each
         ]
 
     def _logged(self, rows: Sequence[Row]) -> Sequence[Row]:
@@ -79,6 +82,15 @@ class Scoring(NamedTuple):
             if row.fingerprint != first.fingerprint:
                 raise Refusal(409, f"transaction_id '{row.transaction_id}' came with other features before")
         return stand
+
+
+def _begin(model: Model, features: Matrix) -> Callable[[], Values]:
+    """Begin to score, many rows in two threads beside this one, and return what waits for the probabilities."""
+    if len(features) < MANY:
+        probabilities = model.probabilities(features)
+        return lambda: probabilities
+    parts = [HELPERS.submit(model.probabilities, part) for part in np.array_split(features, 2)]
+    return lambda: np.concatenate([part.result() for part in parts])
 
 
 def fingerprints(features: Matrix) -> list[int]:
