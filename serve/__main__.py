@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import sys
 import time
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server import Server
 
+from fraud.errors import Problem
 from fraud.errors import run as told
 from serve import ROOT, app, drain, logs, pin, run
 from serve.journal.log import Log
@@ -77,8 +79,21 @@ def _as_worker(parent: int) -> None:
 
 def _check(settings: Settings, folder: Path) -> None:
     """Raise here, once and in one line, what would keep each worker from starting."""
+    _check_port(settings)
     pin.model_bytes(ROOT, pin.read(ROOT, settings.model_path, settings.git_rev))
     Log(settings.request_log, settings.spool, settings.log_sync, folder).close()
+
+
+def _check_port(settings: Settings) -> None:
+    """Raise where somebody listens already; the workers themselves would quietly share the port with another server."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            place = f"{settings.host}:{settings.port}"
+            raise Problem(f"cannot listen on {place}: {error.strerror}; set another HOST or PORT") from None
 
 
 def _master(settings: Settings) -> Master:

@@ -72,6 +72,8 @@ class Scoring(NamedTuple):
 
     def _logged(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return the rows that stand in the log; other features under a known transaction_id are refused."""
+        if len(rows) > 1:  # Before any of them is written; for one row alone, afterwards is as good.
+            self._refuse_conflicts(rows)
         try:
             stand = self.log.add(rows)
         except Unlogged as problem:
@@ -80,8 +82,20 @@ class Scoring(NamedTuple):
             raise Refusal(503, f"no answer, as it could not be logged: {problem}", {"Retry-After": "5"}) from None
         for row, first in zip(rows, stand, strict=True):
             if row.fingerprint != first.fingerprint:
-                raise Refusal(409, f"transaction_id '{row.transaction_id}' came with other features before")
+                raise _conflict(row)
         return stand
+
+    def _refuse_conflicts(self, rows: Sequence[Row]) -> None:
+        named = [row for row in rows if row.transaction_id is not None]
+        known = self.log.known([row.transaction_id for row in named if row.transaction_id]) if named else {}
+        for row in named:
+            if row.fingerprint != known.setdefault(str(row.transaction_id), row.fingerprint):
+                raise _conflict(row)
+
+
+def _conflict(row: Row) -> Refusal:
+    detail = f"transaction_id '{row.transaction_id}' came with other features before; give each payment one of its own"
+    return Refusal(409, detail, field="transaction_id")
 
 
 def _begin(model: Model, features: Matrix) -> Callable[[], Values]:

@@ -54,7 +54,8 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
         found = pin.read(root, settings.model_path, settings.git_rev)
         return found, pin.model_bytes(root, found)
 
-    models = Models(folder, workers, bring, settings.max_rows)
+    metrics_of_all = Metrics(folder, workers)
+    models = Models(folder, workers, bring, settings.max_rows, metrics_of_all.reloaded)
     log = Log(settings.request_log, settings.spool, settings.log_sync, folder, settings.retention_days)
     return Parts(
         root,
@@ -65,7 +66,7 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
         models,
         log,
         Watch(log, models, settings.drift_days),
-        Metrics(folder, workers),
+        metrics_of_all,
     )
 
 

@@ -38,6 +38,8 @@ def parse(body: bytes, rows: int = 1) -> Any:
             raise Refusal(413, f"found more than {most} JSON objects, too many for one request; send it in parts")
         return _named(pairs)
 
+    if not body.strip():
+        raise Refusal(400, "the body is empty, expected an object: one payment, or rows in `data`")
     try:
         return json.loads(body.decode(), object_pairs_hook=named, parse_constant=_constant, parse_int=float)
     except UnicodeDecodeError as error:

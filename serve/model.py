@@ -31,6 +31,7 @@ PATIENCE = 20.0  # Seconds that a reload waits for the other workers.
 PAUSE = 0.1  # Seconds between two looks at the folder.
 WANTED = "wanted"  # A file by which the main process asks one of the workers to reload.
 NUMBER = struct.Struct("<q")
+Count = Callable[[str], None]  # Of reloads that a signal asked for, by result.
 Bring = Callable[[], tuple[Pin, bytes]]
 logger = logging.getLogger("fraud.serve")
 
@@ -55,9 +56,9 @@ class Vote(msgspec.Struct):
 class Models:
     """The models that this worker has loaded, of which one is served."""
 
-    def __init__(self, run: Path, workers: Workers, bring: Bring, max_rows: int) -> None:
+    def __init__(self, run: Path, workers: Workers, bring: Bring, max_rows: int, count: Count) -> None:
         """Load what the other workers serve, or, as the first, what dvc.lock pins."""
-        self._run, self._workers, self._bring, self._max_rows = run, workers, bring, max_rows
+        self._run, self._workers, self._bring, self._max_rows, self._count = run, workers, bring, max_rows, count
         self._loaded: dict[int, Served] = {}
         for name in "models", "votes":
             (run / name).mkdir(exist_ok=True)
@@ -192,10 +193,14 @@ class Models:
             _give_back()
 
     def _reload_as_asked(self) -> None:
+        before = self.current().pin.md5
         try:
-            logger.info("reloaded %s", self.reload().pin.md5)
+            md5 = self.reload().pin.md5
+            logger.info("reloaded %s", md5)
+            self._count("changed" if md5 != before else "unchanged")
         except Problem as problem:
             logger.error("the model stays as it is: %s", problem)
+            self._count("refused")
 
     def _candidate(self) -> int:
         try:

@@ -110,7 +110,7 @@ MODEL = record(
     reports={"type": "object", "description": "What the reports of its training say, where they are at hand."},
 )
 HEALTH = record(status={"const": "alive"}, **LINEAGE, workers=many(record(pid=COUNT, model=MD5)))
-READY = {JSON: record(status={"enum": ["ready", "not ready"]}, **LINEAGE, log=LOG)}
+READY = {JSON: record(status={"enum": ["ready", "degraded", "not ready"]}, **LINEAGE, log=LOG)}
 RELOADED = record(status={"const": "reloaded"}, changed=TRUTH, before=MD5, **LINEAGE)
 LABELLED = record(id=WORDS, actual_label=TRUTH, is_fraud=TRUTH, model=MD5)
 ANSWERS = record(predictions=many(ref("Answer")), model=MD5)

@@ -14,6 +14,7 @@ from fraud.outputs import whole
 from fraud.yamlfile import read_yaml
 from serve import ROOT
 from serve.remote.objects import Absent, fetch
+from serve.settings import load
 
 MODEL = Path("models/model.onnx")
 
@@ -155,7 +156,8 @@ def _keep(root: Path, pin: Pin, content: bytes) -> None:
 
 def main() -> None:
     """Bring the model to what dvc.lock pins."""
-    pin = read(ROOT, Path(os.environ.get("MODEL_PATH") or MODEL), os.environ.get("GIT_REV"))
+    settings = load(os.environ)  # All of them, before anybody trains for a server that would not start.
+    pin = read(ROOT, settings.model_path, settings.git_rev)
     if _held(ROOT, pin) is None:
         _keep(ROOT, pin, fetch(ROOT, pin.md5, pin.size))
         print(f"{pin.path}: fetched {pin.md5[:6]}… from the DVC remote, as dvc.lock pins it")

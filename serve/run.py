@@ -1,5 +1,6 @@
 """The folder that the processes of one server share while they run, and the tokens that it makes up."""
 
+import atexit
 import fcntl
 import json
 import os
@@ -37,15 +38,22 @@ def folder() -> Path:
     if given := os.environ.get(VARIABLE):
         return Path(given)
     if not os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
-        return Path(tempfile.mkdtemp(prefix="fraud-"))
+        return _own()
     home = Path(tempfile.gettempdir()) / f"fraud-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
     if home.stat().st_uid != os.getuid() or home.stat().st_mode & 0o077:
-        return Path(tempfile.mkdtemp(prefix="fraud-"))  # Somebody else made it.
+        return _own()  # Somebody else made it.
     _sweep(home)
     mine = home / _name(os.getppid())
     mine.mkdir(exist_ok=True)
     return mine
+
+
+def _own() -> Path:
+    """Return a folder that goes with this process."""
+    path = Path(tempfile.mkdtemp(prefix="fraud-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def _name(pid: int) -> str:

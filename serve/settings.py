@@ -98,7 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: Annotated[Path | None, Setting("TLS_KEY", readable, "file of its private key")] = None
     metrics_open: Annotated[
         Literal["no", "loopback"],
-        Setting("METRICS_OPEN", choice("no", "loopback"), "who may read /prometheus without a token", "no"),
+        Setting(
+            "METRICS_OPEN", choice("no", "loopback"), "who may read the metrics without a token: no, or loopback", "no"
+        ),
     ]
     drift_days: Annotated[float, Setting("DRIFT_DAYS", number(0.01, 36500), "days that live drift looks back", "7")]
     git_rev: Annotated[str | None, Setting("GIT_REV", word, "commit that is served, where there is no .git")] = None

@@ -41,7 +41,20 @@ def test_another_payment_under_a_known_transaction_is_a_conflict(live: Live) -> 
     answer(live, 1, transaction_id="t-2")
     reply = live.post("/predict", PAYMENTS[2] | {"transaction_id": "t-2"})
     assert reply.status == 409
-    assert reply.json["detail"] == "transaction_id 't-2' came with other features before"
+    assert reply.json["detail"].startswith("transaction_id 't-2' came with other features before; give each payment")
+
+
+def test_a_list_with_a_conflict_leaves_nothing_in_the_log(live: Live) -> None:
+    answer(live, 1, transaction_id="t-3")
+    engine = create_engine(f"sqlite:///{live.root}/requests.db")
+    with engine.connect() as connection:
+        before = connection.scalar(text("SELECT count(*) FROM requests"))
+        for rows in (
+            [PAYMENTS[2], PAYMENTS[2] | {"transaction_id": "t-3"}],
+            [PAYMENTS[1] | {"transaction_id": "new"}, PAYMENTS[2] | {"transaction_id": "new"}],
+        ):
+            assert live.post("/predict", {"data": rows}).status == 409
+        assert connection.scalar(text("SELECT count(*) FROM requests")) == before
 
 
 def test_reasons_name_the_features_that_moved_the_score_most(live: Live) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from servers import ADMIN, Live, Traffic, example, home, pin, running, until
+from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, settings, until
 
 OLD, NEW = example(), example(model="random_forest")
 PAYMENT = OLD.payments()[0]
@@ -89,6 +90,7 @@ def test_a_hang_up_of_the_main_process_reloads_too(tmp_path: Path) -> None:
         until(lambda: live.get("/health").json["model"] == NEW.md5)
         assert models(live) == {NEW.md5}
         assert live.workers() == before
+        assert live.metric('model_reloads_total{result="changed"}') == 1
         pin(tmp_path, OLD, b"other bytes")
         live.process.send_signal(signal.SIGHUP)
         until(lambda: any("the model stays as it is" in line["event"] for line in live.log()))
@@ -129,6 +131,16 @@ def test_a_server_with_bytes_that_the_lock_does_not_pin_does_not_start(tmp_path:
     with pytest.raises(AssertionError, match=said), running(tmp_path):
         pass
     assert len((tmp_path / "stderr").read_text().splitlines()) == 1
+
+
+def test_a_second_server_on_the_same_port_does_not_start(tmp_path: Path) -> None:
+    with running(home(tmp_path / "one", OLD)) as live:
+        second = home(tmp_path / "two", OLD)
+        words = [PYTHON, "-m", "serve"]
+        given = settings(second, PORT=str(live.port))
+        done = subprocess.run(words, cwd=second, env=given, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"cannot listen on 127.0.0.1:{live.port}: Address already in use; set another HOST or PORT\n"
 
 
 def test_gunicorn_serves_the_app_as_well(tmp_path: Path) -> None:

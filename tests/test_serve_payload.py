@@ -207,7 +207,7 @@ def test_a_field_that_is_given_twice_among_many_is_found_at_once() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "the body is no JSON: expecting value at line 1, column 1"),
+        (b"", "the body is empty, expected an object: one payment, or rows in `data`"),
         (b'{"V1": 1', "the body is no JSON"),
         (b"\xff\xfe{}", "byte 0 of the body is no UTF-8; send JSON in UTF-8"),
         (b'{"V1": NaN}', "the body is no JSON: found NaN; a number that is not known is null"),

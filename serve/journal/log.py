@@ -5,7 +5,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, exists, func, select
 
 from fraud.errors import Problem
 from serve.journal import retention
-from serve.journal.database import Database
+from serve.journal.database import AT_ONCE, Database
 from serve.journal.spool import Spool, read
 from serve.journal.tables import COLUMNS, Row, feedback, requests
 from serve.journal.together import Batch, Together
@@ -79,6 +79,17 @@ class Log:
         if found is None:
             self._refuse_while_rows_wait()
         return Row(*found) if found else None
+
+    def known(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the fingerprint of each transaction_id that the database has; of none while it is away."""
+        found: dict[str, int] = {}
+        with suppress(Away):
+            for start in range(0, len(names), AT_ONCE):
+                wanted = requests.c.transaction_id.in_(names[start : start + AT_ONCE])
+                with self._reading() as connection:
+                    query = select(requests.c.transaction_id, requests.c.fingerprint).where(wanted)
+                    found |= {row[0]: row[1] for row in connection.execute(query)}
+        return found
 
     def feedback(self, request_id: str, actual: bool, source: str) -> None:
         """Write down what a request turned out to be; the newest label counts, the earlier ones stay."""

@@ -16,7 +16,7 @@ LATENCIES = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 PROBABILITIES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0]
 LABELS = ["legitimate", "fraud"]
 CODES = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503]
-RESULTS = ["changed", "refused"]
+RESULTS = ["changed", "unchanged", "refused"]
 
 
 class Histogram(NamedTuple):

@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+import numpy as np
 
 from fraud.contract import Contract, profiles_alike
 from fraud.distances import Distance
-from fraud.drift_rule import Finding, Key, Rule, checks, judge
+from fraud.drift_rule import Finding, Key, Rule, checks, equal_weeks, judge
 from fraud.features import Matrix, matrix
 from fraud.profiles import Profile, distance, missing
 from fraud.schema import Column, Schema
@@ -58,8 +59,8 @@ def _compare(reference: Profiles, current: Profiles, schema: Schema, weeks: floa
 
 def _weeks(weeks: Sequence[Profiles]) -> float:
     """Return how many weeks of equal size stray from each other as these do."""
-    rows = [sum(one.counts) + one.missing for one in (next(iter(week.values())) for week in weeks)]
-    return sum(rows) ** 2 / sum(count**2 for count in rows) if rows else 1.0
+    rows = [float(sum(one.counts) + one.missing) for one in (next(iter(week.values())) for week in weeks)]
+    return equal_weeks(np.array(rows)) if rows else 1.0
 
 
 def _sentence(fired: Sequence[Finding], pairs: int) -> str:

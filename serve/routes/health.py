@@ -25,7 +25,9 @@ def health() -> Response:
 def ready() -> Response:
     """Say whether answers can be given: the model is loaded, and they can be logged, at worst in the spool."""
     here = parts()
-    log = {"state": here.log.state(), "pending": here.log.pending()}
+    # Why it is away is in the log: a driver's words name files and hosts.
+    state = "writable" if here.log.state() == "writable" else "away"
+    log = {"state": state, "pending": here.log.pending()}
     able = here.log.takes_rows() or here.settings.allow_unlogged
     status = "not ready" if not able else "ready" if log["state"] == "writable" else "degraded"
     return answered({"status": status, **lineage(here), "log": log}, 200 if able else 503)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
@@ -84,7 +84,6 @@ class _Page:
         yield from _gauges(self._here, self._here.watch.now())
         yield from _processes(self._here)
         python = CollectorRegistry()
-        GCCollector(python)
         PlatformCollector(python)
         yield from python.collect()
 

@@ -23,7 +23,8 @@ def predict() -> Response:
     found = reasons(here.served.model, checked.features, explained) if explained else []
     answers = here.answers(checked, environ[STARTED])
     for answer, why in zip(answers, found, strict=False):
-        answer.reasons = why
+        if answer.model == here.served.pin.md5:  # A stored answer may be another model's.
+            answer.reasons = why
     if checked.single:
         return answered(answers[0])
     pinned = here.served.pin.md5

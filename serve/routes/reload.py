@@ -21,5 +21,6 @@ def reload_model() -> Response:
     except Problem as problem:
         here.metrics.reloaded("refused")
         raise Refusal(409, f"the model stays as it is: {problem}", model=before) from None
-    here.metrics.reloaded("changed")
-    return answered({"status": "reloaded", "changed": served.pin.md5 != before, "before": before, **lineage(here)})
+    changed = served.pin.md5 != before
+    here.metrics.reloaded("changed" if changed else "unchanged")
+    return answered({"status": "reloaded", "changed": changed, "before": before, **lineage(here)})
