@@ -136,7 +136,7 @@ def test_a_server_with_bytes_that_the_lock_does_not_pin_does_not_start(tmp_path:
 def test_a_second_server_on_the_same_port_does_not_start(tmp_path: Path) -> None:
     with running(home(tmp_path / "one", OLD)) as live:
         second = home(tmp_path / "two", OLD)
-        words = [PYTHON, "-m", "serve"]
+        words = [str(PYTHON), "-m", "serve"]
         given = settings(second, PORT=str(live.port))
         done = subprocess.run(words, cwd=second, env=given, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
