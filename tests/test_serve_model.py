@@ -71,6 +71,7 @@ def test_a_model_that_cannot_be_served_changes_nothing_and_the_answer_says_why(
 def test_a_worker_that_dies_comes_back_with_the_model_that_the_others_serve(tmp_path: Path) -> None:
     with running(home(tmp_path, OLD)) as live:
         pin(tmp_path, NEW, b"other bytes")  # What would be there to load now is not fit to be served.
+        until(lambda: len(live.workers()) == 2)
         before = live.workers()
         answered = live.metric('predictions_total{label="legitimate"}') + live.metric("fraud_predictions_total")
         models(live)
