@@ -247,7 +247,7 @@ def running(root: Path, *command: str, ready: str = "/ready", **changes: str) ->
         )
         live = Live(root, port, process, _trusting(changes.get("TLS_CERT")))
         try:
-            _await(live, ready)
+            _await(live, ready, int(changes.get("WORKERS", "2")))
             yield live
         finally:
             _end(process)
@@ -257,11 +257,12 @@ def _trusting(certificate: str | None) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=certificate) if certificate else None
 
 
-def _await(live: Live, path: str) -> None:
+def _await(live: Live, path: str, workers: int) -> None:
+    """Wait until all workers are there, as a test that kills or counts them has to know them."""
     for _ in range(600):
         assert live.process.poll() is None, (live.root / "stderr").read_text()
         try:
-            if live.get(path, token=None).status == 200:
+            if live.get(path, token=None).status == 200 and len(live.workers()) == workers:
                 return
         except OSError:
             pass
