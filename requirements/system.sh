@@ -8,6 +8,8 @@ need chromium "/usr/bin/google-chrome" chromium
 need promtool "/none" prometheus
 need wrk "/none" wrk
 need openssl "/none" openssl
+need cc "/none" gcc
+[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 [ -n "$missing" ] || exit 0
 root=""
 [ "$(id -u)" = 0 ] || root=sudo

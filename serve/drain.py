@@ -25,7 +25,7 @@ def on_signal() -> None:
 
 def farewell(protocol: str) -> list[tuple[str, str]]:
     """Return the header that lets a caller of a worker that ends connect anew for the next request."""
-    global _last  # noqa: PLW0603  # A process ends once.
+    global _last  # noqa: PLW0603  # A process has one end, and its threads all tell of it here.
     if not _ending.is_set() or not protocol.startswith("HTTP/1"):
         return []
     _last = time.monotonic()

@@ -36,7 +36,7 @@ REFUSALS = {
     403: "a token that may not do this",
     404: "nothing has this name",
     409: "it contradicts what is there, which stays as it is",
-    413: "too large, too many rows, or more at once than the rate limit ever allows",
+    413: "too large, or too many rows",
     415: "the content type is not application/json",
     422: "a value does not fit; the sentence names row and field",
     429: "too many requests; Retry-After says when to come again",

@@ -51,7 +51,7 @@ def scoring() -> Scoring:
     return Scoring(served, threshold, here.log, here.metrics, here.settings.allow_unlogged)
 
 
-def admitted(*, admin: bool = False, cost: int = 1) -> Caller:
+def admitted(*, admin: bool = False) -> Caller:
     """Return who is asking; one without a token that fits, or with too many requests, is refused."""
     environ = request.environ
     here: Parts = environ[PARTS]
@@ -59,7 +59,7 @@ def admitted(*, admin: bool = False, cost: int = 1) -> Caller:
     if admin:
         here.auth.admin(caller)
     if here.rate is not None:
-        here.rate.take(caller.name, cost)
+        here.rate.take(caller.name)
     environ[CALLER] = caller.name
     return caller
 

@@ -164,7 +164,7 @@ def _row_types(schema: Schema) -> list[tuple[Any, Any]]:
         places = [names.index(name) for name in [*schema.features, *companions(schema)] if name in names]
         # Of one place itemgetter would return the value, and no tuple of it.
         order = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
-        found.append((tuple[tuple(kinds)], order))  # type: ignore[misc]
+        found.append((tuple[tuple(kinds)], order))  # type: ignore[misc]  # Its parts are known when the schema is.
     return found[: 1 if schema.time is None else 2]
 
 

@@ -60,7 +60,7 @@ class Whole(msgspec.Struct):
 def read(root: Path, model_path: Path, git_rev: str | None) -> Pin:
     """Return what dvc.lock at `root` pins; a model outside of `root` goes by its file name, as one of models/."""
     place = Path(os.path.abspath(root / model_path))  # noqa: PTH100  # resolve() would follow DVC's links
-    home = Path(os.path.abspath(root))  # noqa: PTH100
+    home = Path(os.path.abspath(root))  # noqa: PTH100  # as above
     inside = place.is_relative_to(home)
     path = place.relative_to(home) if inside else MODEL.parent / place.name
     stages = _stages(root / "dvc.lock")

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
+from needed import needed
 from s3 import free_port
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
@@ -87,10 +86,7 @@ def _runs(pid: int) -> bool:
 @contextmanager
 def database() -> Iterator[Postgres]:
     """Serve an empty PostgreSQL until the block ends."""
-    if not PROGRAMS:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is not installed; apt-get install postgresql")
-        pytest.skip("PostgreSQL is not installed")
+    needed(PROGRAMS[0] if PROGRAMS else None, "PostgreSQL")
     parent = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's own folders are closed to other users.
     try:
         server = _initialised(parent)

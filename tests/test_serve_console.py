@@ -1,6 +1,5 @@
 """The pages for people, in a real browser: what they show is what the server says, and they ask nobody else."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from needed import needed
 from serve.routes.pages import POLICY
 from servers import TOKEN, Live, example, home, running
 
@@ -28,10 +28,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no /usr/bin/chromium; install it")
+    program = needed(CHROMIUM if CHROMIUM.exists() else None, "Chromium")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield started
         started.close()
 

@@ -20,6 +20,7 @@ from uuid import uuid4
 import pytest
 
 from logs import logged, query
+from needed import needed
 from postgres import Postgres, database
 from servers import TOKEN, Live, Traffic, example, home, running, until
 
@@ -250,9 +251,10 @@ def test_a_full_disk_stops_no_answer_where_unlogged_ones_are_allowed(tmp_path: P
 def clock(folder: Path) -> dict[str, str]:
     """Return settings that let the file `shift` move the clock by seconds; libfaketime would break sleep() too."""
     (folder / "clock.c").write_text(CLOCK)
-    if shutil.which("cc") is None:
-        pytest.skip("there is no C compiler")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "clock.so", folder / "clock.c"], check=True)
+    subprocess.run(
+        [needed(shutil.which("cc"), "a C compiler"), "-shared", "-fPIC", "-o", folder / "clock.so", folder / "clock.c"],
+        check=True,
+    )
     jump(folder, 0)
     return {"LD_PRELOAD": str(folder / "clock.so"), "CLOCK_SHIFT": str(folder / "shift")}
 

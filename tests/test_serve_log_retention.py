@@ -6,10 +6,10 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import pytest
+from uuid import uuid4
 
 from logs import logged, opened, query, row, rows, until
+from postgres import Postgres
 from serve.journal import retention
 
 
@@ -65,9 +65,8 @@ def test_one_process_only_sweeps(tmp_path: Path) -> None:
     os.close(other)
 
 
-def test_of_several_servers_on_one_postgresql_one_deletes(url: str, tmp_path: Path) -> None:
-    if url.startswith("sqlite"):
-        pytest.skip("servers do not share a SQLite file")
+def test_of_several_servers_on_one_postgresql_one_deletes(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.create(uuid4().hex)
     with opened(url, tmp_path) as one, opened(url, tmp_path) as other:
         one.add(rows(3, ts=ago(2)))
         with one._together.alone(), one._turn() as database, database._transaction(database.open()):

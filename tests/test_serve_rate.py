@@ -75,10 +75,10 @@ class Clock:
         return self.now
 
 
-def passes(limit: Rate, client: str, cost: int = 1) -> bool:
+def passes(limit: Rate, client: str) -> bool:
     """Return whether a request passes; a refusal must be a 429."""
     try:
-        limit.take(client, cost)
+        limit.take(client)
     except Refusal as refusal:
         if refusal.status != 429:
             raise
@@ -119,20 +119,6 @@ def test_a_refused_request_costs_nothing(tmp_path: Path) -> None:
     assert passes(limit, "a")
 
 
-def test_a_request_that_can_never_pass_is_told_so(tmp_path: Path) -> None:
-    limit = Rate(tmp_path / "rate", Limit(10, "second"))
-    with pytest.raises(Refusal, match="counts as 11 requests, but the limit is 10 a second") as caught:
-        limit.take("a", 11)
-    assert caught.value.status == 413
-    assert passes(limit, "a", 10)
-
-
-def test_without_a_limit_everything_passes(tmp_path: Path) -> None:
-    limit = Rate(tmp_path / "rate", None)
-    assert all(passes(limit, "a", 1000) for _ in range(1000))
-    assert not (tmp_path / "rate").exists()
-
-
 steps = st.lists(st.tuples(st.integers(0, 3 * SECOND), st.integers(1, 7), st.sampled_from("ab")), max_size=60)
 
 
@@ -142,17 +128,16 @@ def test_never_more_than_the_burst_and_the_rate_pass(
 ) -> None:
     clock = Clock()
     limit = Rate(tmp_path_factory.mktemp("rate") / "rate", Limit(requests, period), clock)
-    passed: list[tuple[int, int, str]] = []
-    for step, cost, client in steps:
+    passed: list[tuple[int, str]] = []
+    for step, at_once, client in steps:
         clock.now += step
-        if passes(limit, client, cost):
-            passed.append((clock.now, cost, client))
+        passed += [(clock.now, client) for _ in range(at_once) if passes(limit, client)]
     for client in "ab":
-        mine = [(when, cost) for when, cost, who in passed if who == client]
-        for first, (start, _) in enumerate(mine):
+        mine = [when for when, who in passed if who == client]
+        for first, start in enumerate(mine):
             for last in range(first, len(mine)):
-                most = requests + requests * (mine[last][0] - start) / (SECONDS[period] * SECOND)
-                assert sum(cost for _, cost in mine[first : last + 1]) <= most + 1e-9
+                most = requests + requests * (mine[last] - start) / (SECONDS[period] * SECOND)
+                assert last + 1 - first <= most + 1e-9
 
 
 def test_workers_and_threads_share_one_limit_and_do_not_slow_down_another_caller(tmp_path: Path) -> None:
@@ -191,12 +176,13 @@ def test_the_caller_that_was_idle_longest_is_forgotten_where_the_table_is_full(
     clock = Clock()
     limit = Rate(tmp_path / "rate", Limit(2, "second"), clock)
     for client in "abcdefgh":
-        assert passes(limit, client, 2)
+        assert [passes(limit, client) for _ in range(2)] == [True, True]
         clock.now += SECOND // 100
     clock.now += SECOND // 2
     assert passes(limit, "h")
     clock.now += SECOND // 2
-    assert passes(limit, "newcomer", 2)  # In the place of "a", which is owed nothing any more.
+    # In the place of "a", which is owed nothing any more.
+    assert [passes(limit, client) for client in ("newcomer", "newcomer")] == [True, True]
     assert [passes(limit, client) for client in ("h", "h", "newcomer")] == [True, False, False]
 
 

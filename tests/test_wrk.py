@@ -13,8 +13,12 @@ from fraud.errors import Problem
 from fraud.loop.running import Running
 from fraud.loop.wrk import Pace, load, wrk
 from listening import Listener, listening
+from needed import needed
 
-needs_wrk = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+
+@pytest.fixture
+def program() -> str:
+    return needed(shutil.which("wrk"), "wrk")
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def run(server: Listener, ended: subprocess.Popen[bytes], bodies: Path) -> Runni
     return Running(ended, server.url, "a-token", bodies.parent / "output.txt")
 
 
-@needs_wrk
+@pytest.mark.usefixtures("program")
 def test_bodies_are_posted_in_turn_with_the_token(
     ended: subprocess.Popen[bytes], bodies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,7 +56,7 @@ def test_bodies_are_posted_in_turn_with_the_token(
     assert found.rate == found.answers / found.seconds
 
 
-@needs_wrk
+@pytest.mark.usefixtures("program")
 def test_answers_that_are_no_success_are_a_problem_that_counts_them(
     ended: subprocess.Popen[bytes], bodies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +65,7 @@ def test_answers_that_are_no_success_are_a_problem_that_counts_them(
         load(run(server, ended, bodies), bodies, 2, 1)
 
 
-@needs_wrk
+@pytest.mark.usefixtures("program")
 def test_a_paced_load_rests_between_requests_and_counts_every_one_that_was_answered(
     ended: subprocess.Popen[bytes], bodies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,11 +29,9 @@ PATIENCE = 0.25  # Seconds after which that worker is taken to be stopped, and t
 class Rate:
     """The limit of each caller; the clock is the machine's, in nanoseconds since it started, which nobody can set."""
 
-    def __init__(self, path: Path, limit: Limit | None, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        """Open the file that all workers share, or make it; without a limit everything passes."""
+    def __init__(self, path: Path, limit: Limit, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        """Open the file that all workers share, or make it."""
         self._limit = limit
-        if limit is None:
-            return
         self._clock = clock
         self._interval = -(-SECONDS[limit.period] * 10**9 // limit.requests)  # Rounded up: never more than the limit.
         self._ahead = self._interval * limit.requests
@@ -42,31 +40,28 @@ class Rate:
         self._table = mmap.mmap(self._file, SIZE)
         self._thread = threading.Lock()  # The file's lock is between processes only.
 
-    def take(self, client: str, cost: int = 1) -> None:
-        """Count a request of `client` that weighs `cost`, or refuse it."""
-        if self._limit is None:
-            return
-        if cost > self._limit.requests:
-            raise Refusal(413, f"this counts as {cost} requests, but {self._sentence()}; ask for less at once")
+    def take(self, client: str) -> None:
+        """Count a request of `client`, or refuse it."""
         digest = blake2b(client.encode(errors="backslashreplace"), digest_size=16).digest()
         who, place = int.from_bytes(digest[:8]), int.from_bytes(digest[8:]) % BUCKETS
-        wait = self._count(who, place, cost)
+        wait = self._count(who, place)
         if wait > 0:
             seconds = -(-wait // 10**9)
-            detail = f"too many requests: {self._sentence()}; ask again in {seconds} s"
+            most = f"the limit is {self._limit.requests} a {self._limit.period}"
+            detail = f"too many requests: {most}; ask again in {seconds} s"
             raise Refusal(429, detail, {"Retry-After": str(seconds)})
 
-    def _count(self, who: int, place: int, cost: int) -> int:
+    def _count(self, who: int, place: int) -> int:
         """Do as `_push` does, while nobody else has the bucket."""
         with self._thread:
             if not self._held(place):
                 return 0
             try:
-                return self._push(who, place * BUCKET.size, cost)
+                return self._push(who, place * BUCKET.size)
             finally:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
 
-    def _push(self, who: int, start: int, cost: int) -> int:
+    def _push(self, who: int, start: int) -> int:
         """Return how many nanoseconds too early the request is; count it if it is not."""
         slots = BUCKET.unpack_from(self._table, start)
         callers, times = slots[:SLOTS], slots[SLOTS:]
@@ -75,7 +70,7 @@ class Rate:
         # many names together never get more than their slots allow.
         slot = callers.index(who) if known else times.index(min(times))
         now = self._clock()
-        arrival = max(times[slot], now) + cost * self._interval
+        arrival = max(times[slot], now) + self._interval
         wait = arrival - now - self._ahead
         if wait <= 0:
             ONE.pack_into(self._table, start + 8 * (SLOTS + slot), arrival)
@@ -94,7 +89,3 @@ class Rate:
                 if time.monotonic() > until:
                     return False
                 time.sleep(PAUSE)
-
-    def _sentence(self) -> str:
-        limit = self._limit
-        return f"the limit is {limit.requests} a {limit.period}" if limit else "there is no limit"
