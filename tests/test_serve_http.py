@@ -1,5 +1,6 @@
 """What the server says to each kind of request: labels, idempotency, MLflow's protocol, metrics, and every refusal."""
 
+import gc
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -200,6 +201,13 @@ def test_every_route_without_a_token_is_one_of_those_that_are_meant_to_be_open(l
     static = {rule.rule for rule in app.url_map.iter_rules() if "<" in rule.rule}
     rules = {rule.rule for rule in app.url_map.iter_rules()} - static
     assert rules == OPEN | {path for _, path in ROUTES}
+
+
+def test_what_the_start_made_is_out_of_the_garbage_collectors_way(live: Live) -> None:
+    gc.unfreeze()
+    create_app({"REQUEST_LOG": f"sqlite:///{live.root}/other.db"}, live.root)
+    assert gc.get_freeze_count() > 10_000
+    gc.unfreeze()
 
 
 def mlflow_bodies() -> list[Any]:
