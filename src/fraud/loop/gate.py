@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from fraud.errors import Problem, run
 from fraud.features import Matrix, matrix
 from fraud.gate_rule import CHANCE, Finding, Gate, Limit, Pair, Ranked, differences, findings, ranked, resampled
 from fraud.loop.champion import LOCK, MODEL, ROWS, SPLIT, Champion, NotComparable, fetch, find, pinned
-from fraud.loop.gate_table import sentence, table
+from fraud.loop.gate_table import overall, sentence, table
 from fraud.outputs import md5_of
 from fraud.rows import Rows, read_rows
 from fraud.schema import Column
@@ -23,6 +23,19 @@ from fraud.scoring import Model, load
 from fraud.tables import read_table, without_pandas
 
 FEW = 20  # Frauds, below which resampling them tells nothing.
+
+
+class Judgement(NamedTuple):
+    """What a comparison came to; of the same model there is no table."""
+
+    verdict: str  # of gate_table.overall(), or "same model"
+    sentence: str
+    champion: str  # md5
+    candidate: str  # md5
+    rows: int = 0
+    frauds: int = 0
+    table: str = ""
+    worse: Sequence[str] = ()
 
 
 class Models(NamedTuple):
@@ -106,35 +119,50 @@ def compare(both: Pair, gate: Gate, limits: Mapping[str, Limit]) -> dict[str, Fi
     return findings(both, drawn, limits)
 
 
-def check_not_worse(found: Mapping[str, Finding], name: str) -> None:
-    """Stop where the candidate is worse in any metric."""
-    worse = [metric for metric, one in found.items() if one.verdict == "worse"]
-    if worse:
-        raise Problem(
-            f"{MODEL}: worse than the model of {name} in {', '.join(worse)}; keep that one, or raise the tolerance in "
-            "params.yaml, section 'gate', where this is meant"
-        )
+def worse(found: Mapping[str, Finding]) -> list[str]:
+    """Return the metrics in which the candidate is worse."""
+    return [metric for metric, one in found.items() if one.verdict == "worse"]
 
 
-def main(base: str) -> None:
-    """Compare with the model of commit `base`; print a table and the verdict, and fail where the one here is worse."""
+def judge(base: str) -> Judgement:
+    """Compare the model of the working copy with that of commit `base`."""
     (gate, limits), cost = gate_rule.load(), params.load("cost", Cost)
     pins, champion = candidate_pins(), find(base)
-    theirs, ours = f"{champion.pins[MODEL][:6]}…", f"{pins[MODEL][:6]}…"
-    if pins[MODEL] == champion.pins[MODEL]:
-        print(f"The same model: {base} and the working copy both pin {ours}, so there is nothing to compare.")
-        return
+    theirs, ours = champion.pins[MODEL], pins[MODEL]
+    if theirs == ours:
+        said = f"The same model: {base} and the working copy both pin {ours[:6]}…, so there is nothing to compare."
+        return Judgement("same model", said, theirs, ours)
     check_unseen(champion, pins)
     models = Models(fetch(champion), load(MODEL))
     check_schema(base, models)
     both = pair(models, cost)
     found, frauds = compare(both, gate, limits), int(both.candidate.rows.fraud.sum())
-    print(f"Champion: {theirs} of {base}. Candidate: {ours} of the working copy. "
-          f"{len(both.counts)} test rows with {frauds} frauds.\n")  # fmt: skip
-    print(f"{table(found, limits, frauds)}\n")
-    print(f"The intervals hold together at 95 %: each by itself is one of {100 - 100 * CHANCE / len(limits):g} %.\n")
-    print(sentence(found, base, frauds), flush=True)
-    check_not_worse(found, base)
+    words = sentence(found, base, frauds)
+    return Judgement(
+        overall(found), words, theirs, ours, len(both.counts), frauds, table(found, limits, frauds), worse(found)
+    )
+
+
+def told(one: Judgement, base: str) -> str:
+    """Return what a person reads of a comparison."""
+    if not one.table:
+        return one.sentence
+    return (
+        f"Champion: {one.champion[:6]}… of {base}. Candidate: {one.candidate[:6]}… of the working copy. "
+        f"{one.rows} test rows with {one.frauds} frauds.\n\n{one.table}\n\nThe intervals hold together at 95 %: "
+        f"each by itself is one of {100 - 100 * CHANCE / len(one.table.splitlines()[2:]):g} %.\n\n{one.sentence}"
+    )
+
+
+def main(base: str) -> None:
+    """Print a table and the verdict, and fail where the model of the working copy is worse."""
+    found = judge(base)
+    print(told(found, base), flush=True)
+    if found.worse:
+        raise Problem(
+            f"{MODEL}: worse than the model of {base} in {', '.join(found.worse)}; keep that one, or raise the "
+            "tolerance in params.yaml, section 'gate', where this is meant"
+        )
 
 
 if __name__ == "__main__":

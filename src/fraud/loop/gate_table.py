@@ -27,6 +27,13 @@ def table(found: Mapping[str, Finding], limits: Mapping[str, Limit], frauds: int
     return "\n".join(lines)
 
 
+def overall(found: Mapping[str, Finding]) -> str:
+    """Return the verdict over all metrics: the one that counts most of those that were found."""
+    verdicts = {one.verdict for one in found.values()}
+    most = next((one for one in ("worse", "better", "cannot tell") if one in verdicts), "no different")
+    return "not worse" if most == "cannot tell" else most
+
+
 def sentence(found: Mapping[str, Finding], name: str, frauds: int) -> str:
     """Return the verdict over all metrics against the model of commit `name`."""
     better, worse, unclear = (_all(found, verdict) for verdict in ("better", "worse", "cannot tell"))
