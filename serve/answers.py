@@ -87,7 +87,7 @@ class Scoring(NamedTuple):
 
     def _refuse_conflicts(self, rows: Sequence[Row]) -> None:
         named = [row for row in rows if row.transaction_id is not None]
-        known = self.log.known([row.transaction_id for row in named if row.transaction_id]) if named else {}
+        known = self.log.queries.known([row.transaction_id for row in named if row.transaction_id]) if named else {}
         for row in named:
             if row.fingerprint != known.setdefault(str(row.transaction_id), row.fingerprint):
                 raise _conflict(row)

@@ -14,7 +14,8 @@ from serve import ROOT, logs, pin, run
 from serve.access.auth import Auth
 from serve.access.rate import Rate
 from serve.edge import REQUEST_ID, Edge
-from serve.journal.log import Away, Log
+from serve.journal.log import Log
+from serve.journal.reach import Away
 from serve.measures.metrics import Metrics
 from serve.measures.watch import Watch
 from serve.model import Models
@@ -69,7 +70,7 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
         workers,
         models,
         log,
-        Watch(log, models, settings.drift_days),
+        Watch(log.queries, models, settings.drift_days),
         metrics_of_all,
     )
 

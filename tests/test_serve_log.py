@@ -16,7 +16,8 @@ from examples import ROOT
 from fraud.errors import Problem
 from logs import acknowledged, logged, opened, query, row, rows, writer
 from postgres import Postgres
-from serve.journal.log import Log, Outcomes
+from serve.journal.log import Log
+from serve.journal.queries import Outcomes
 from serve.journal.tables import new_ids
 
 
@@ -24,10 +25,10 @@ def test_a_row_comes_back_as_it_was_written(url: str, tmp_path: Path) -> None:
     written = row(transaction_id="t-1", probability=0.1 + 0.2, label=1, fingerprint=-(2**63), features='{"V1": 1e-300}')
     with opened(url, tmp_path) as log:
         assert log.add([written]) == [written]
-        assert log.find(request_id=written.id) == written
-        assert log.find(transaction_id="t-1") == written
-        assert log.find(fingerprint=-(2**63)) == written
-        assert log.find(request_id="none") is None
+        assert log.queries.find(request_id=written.id) == written
+        assert log.queries.find(transaction_id="t-1") == written
+        assert log.queries.find(fingerprint=-(2**63)) == written
+        assert log.queries.find(request_id="none") is None
 
 
 def test_the_newest_of_several_with_the_same_features_is_found(url: str, tmp_path: Path) -> None:
@@ -35,8 +36,8 @@ def test_the_newest_of_several_with_the_same_features_is_found(url: str, tmp_pat
         log.add(rows(3))
         later = row()
         log.add([later])
-        assert log.find(fingerprint=7) == later
-        assert log.newest(1) == [later]
+        assert log.queries.find(fingerprint=7) == later
+        assert log.queries.newest(1) == [later]
 
 
 def test_the_newest_label_of_each_request_that_has_one_is_found(url: str, tmp_path: Path) -> None:
@@ -45,8 +46,8 @@ def test_the_newest_label_of_each_request_that_has_one_is_found(url: str, tmp_pa
         for actual in True, False:
             log.feedback(one.id, actual, "test")
         log.feedback(third.id, True, "test")
-        assert log.labels([one.id, other.id]) == {one.id: False}
-        assert log.labels([]) == {}
+        assert log.queries.labels([one.id, other.id]) == {one.id: False}
+        assert log.queries.labels([]) == {}
 
 
 def test_a_person_reads_the_last_row_with_sqlite3(tmp_path: Path) -> None:
@@ -121,12 +122,12 @@ def test_labels_are_history_and_the_newest_counts(url: str, tmp_path: Path) -> N
         log.add([first, second])
         for actual in (True, False, True):
             log.feedback(first.id, actual, "an analyst")
-        assert log.outcomes(10) == Outcomes(true_positives=1)
+        assert log.queries.outcomes(10) == Outcomes(true_positives=1)
         log.feedback(second.id, True, "a chargeback")
-        assert log.outcomes(10) == Outcomes(true_positives=1, false_negatives=1)
-        assert log.outcomes(1) == Outcomes(false_negatives=1)
+        assert log.queries.outcomes(10) == Outcomes(true_positives=1, false_negatives=1)
+        assert log.queries.outcomes(1) == Outcomes(false_negatives=1)
         log.feedback(first.id, False, "an analyst")
-        assert log.outcomes(1) == Outcomes(false_positives=1)
+        assert log.queries.outcomes(1) == Outcomes(false_positives=1)
     history = query(url, "SELECT actual FROM feedback ORDER BY number")
     assert history == [(1,), (0,), (1,), (1,), (0,)]
 
@@ -137,7 +138,7 @@ def test_outcomes_count_all_four_kinds(url: str, tmp_path: Path) -> None:
         for label, actual in kinds:
             (written,) = log.add([row(label=label)])
             log.feedback(written.id, actual, "a test")
-        assert log.outcomes(100) == Outcomes(4, 3, 2, 1)
+        assert log.queries.outcomes(100) == Outcomes(4, 3, 2, 1)
 
 
 def test_a_label_of_an_unknown_prediction_is_an_error(url: str, tmp_path: Path) -> None:
@@ -148,12 +149,12 @@ def test_a_label_of_an_unknown_prediction_is_an_error(url: str, tmp_path: Path) 
 
 def test_rate_counts_the_window_only(url: str, tmp_path: Path) -> None:
     with opened(url, tmp_path) as log:
-        assert log.rate("2026") == (0, 0)
+        assert log.queries.rate("2026") == (0, 0)
         log.add(rows(20, ts="2026-01-01 00:00:00.000000", label=1))
         log.add(rows(30, ts="2026-01-02 00:00:00.000000") + rows(5, ts="2026-01-02 00:00:00.000000", label=1))
-        assert log.rate("2026-01-02") == (35, 5)
-        assert log.rate("2026-01-01") == (55, 25)
-        assert log.rate("2026-01-03") == (0, 0)
+        assert log.queries.rate("2026-01-02") == (35, 5)
+        assert log.queries.rate("2026-01-01") == (55, 25)
+        assert log.queries.rate("2026-01-03") == (0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +168,7 @@ def long_log(tmp_path_factory: pytest.TempPathFactory) -> object:
 @given(since=st.integers(0, 5100), count=st.integers(1, 3000))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_sample_is_spread_evenly_over_its_window(long_log: Log, since: int, count: int) -> None:
-    found = [one.fingerprint for one in long_log.sample(f"2026-01-01 00:00:00.{since:06}", count)]
+    found = [one.fingerprint for one in long_log.queries.sample(f"2026-01-01 00:00:00.{since:06}", count)]
     width = max(5000 - since, 0)
     assert len(found) == min(count, width)
     steps = {later - earlier for earlier, later in pairwise(found)}
@@ -181,14 +182,14 @@ def test_a_sample_leaves_out_rows_before_its_window_that_came_late(url: str, tmp
     with opened(url, tmp_path) as log:
         log.add(rows(10, ts="2026-01-02 00:00:00.000000"))
         log.add(rows(10, ts="2026-01-01 00:00:00.000000"))
-        assert len(log.sample("2026-01-02", 100)) == 10
+        assert len(log.queries.sample("2026-01-02", 100)) == 10
 
 
 def test_a_row_that_came_late_does_not_hide_those_after_it(url: str, tmp_path: Path) -> None:
     with opened(url, tmp_path) as log:
         log.add(rows(10, ts="2026-01-02 00:00:01.000000"))
         log.add([row(ts="2026-01-02 00:00:00.000000")])
-        assert len(log.sample("2026-01-02", 100)) == 11
+        assert len(log.queries.sample("2026-01-02", 100)) == 11
 
 
 def test_a_child_process_opens_connections_of_its_own(url: str, tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ from pathlib import Path
 from logs import opened, row
 with opened({url!r}, Path({str(tmp_path)!r})) as log:
     log.add([row()])
-    log.newest(1)
+    log.queries.newest(1)
     pid = os.fork()
     log.add([row()])
     log.add([row()])
@@ -209,7 +210,7 @@ with opened({url!r}, Path({str(tmp_path)!r})) as log:
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     log.add([row()])
-    assert len(log.newest(10)) == 6, log.newest(10)
+    assert len(log.queries.newest(10)) == 6, log.queries.newest(10)
     assert log.pending() == 0
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -225,14 +226,14 @@ def test_sqlite_keeps_its_log_short_under_load(tmp_path: Path) -> None:
             log.add(rows(200, features="x" * 700))
             written += 200
             assert Path(f"{path}-wal").stat().st_size < 128 << 20
-        assert log.rate("2026")[0] == min(written, 10_000)
+        assert log.queries.rate("2026")[0] == min(written, 10_000)
     assert written * 700 > 20 << 20
 
 
 def test_readers_do_not_hold_up_writers(url: str, tmp_path: Path) -> None:
     with opened(url, tmp_path) as log:
         log.add(rows(100))
-        with log._reading() as connection:
+        with log._reach.reading() as connection:
             found = connection.exec_driver_sql("SELECT id FROM requests")
             start = time.monotonic()
             log.add(rows(100))

@@ -23,7 +23,8 @@ from examples import ROOT
 from fraud.errors import Problem
 from logs import acknowledged, logged, opened, row, rows, until, writer
 from postgres import Postgres, database
-from serve.journal.log import Away, Log, Unlogged
+from serve.journal.log import Log, Unlogged
+from serve.journal.reach import Away
 from serve.journal.spool import Spool, read
 
 
@@ -124,7 +125,7 @@ def test_answers_go_on_while_postgresql_is_stopped_and_are_replayed(frail: Postg
         frail.start()
         until(lambda: log.state() == other.state() == "writable" and log.pending() == 0)
         for one in written:
-            assert log.find(request_id=one.id) == one
+            assert log.queries.find(request_id=one.id) == one
     assert sorted(logged(url)) == sorted(one.id for one in written)
 
 
@@ -151,7 +152,7 @@ def test_a_frozen_postgresql_holds_up_one_answer_for_two_seconds_at_most(frail: 
             assert max(times) < 2.5
             assert sorted(times)[-2] < 0.5
             with pytest.raises(Away):
-                log.newest(1)
+                log.queries.newest(1)
         finally:
             frail.thaw()
         until(lambda: log.state() == "writable" and log.pending() == 0)
@@ -160,12 +161,12 @@ def test_a_frozen_postgresql_holds_up_one_answer_for_two_seconds_at_most(frail: 
 
 def test_a_frozen_postgresql_holds_up_a_reader_for_two_seconds_at_most(frail: Postgres, tmp_path: Path) -> None:
     with opened(frail.create("frozen-reader"), tmp_path) as log:
-        log.newest(1)
+        log.queries.newest(1)
         frail.freeze()
         try:
             start = time.monotonic()
             with pytest.raises(Away):
-                log.newest(1)
+                log.queries.newest(1)
             assert time.monotonic() - start < 2.5
         finally:
             frail.thaw()
@@ -177,7 +178,7 @@ def test_a_label_is_refused_while_the_database_is_away(tmp_path: Path) -> None:
         with pytest.raises(Away):
             log.feedback(written.id, True, "a test")
         with pytest.raises(Away):
-            log.find(request_id=written.id)
+            log.queries.find(request_id=written.id)
 
 
 def test_a_prediction_that_waits_in_the_spool_is_not_called_unknown(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_a_prediction_that_waits_in_the_spool_is_not_called_unknown(tmp_path: Pa
     spool.append([row()])  # Of another process, which is alive.
     with opened(f"sqlite:///{tmp_path}/requests.db", tmp_path) as log:
         with pytest.raises(Away, match="1 predictions wait"):
-            log.find(request_id="unknown")
+            log.queries.find(request_id="unknown")
         with pytest.raises(Away, match="1 predictions wait"):
             log.feedback("unknown", True, "a test")
     spool.release()
@@ -281,9 +282,9 @@ def test_a_spooled_row_whose_transaction_was_answered_meanwhile_keeps_its_id(url
     spool.release()
     with opened(url, tmp_path) as log:
         until(lambda: log.pending() == 0)
-        assert log.find(request_id=late.id) == late._replace(transaction_id=None)
-        assert log.find(transaction_id="t") == early
-        assert log.find(transaction_id="u") == other
+        assert log.queries.find(request_id=late.id) == late._replace(transaction_id=None)
+        assert log.queries.find(transaction_id="t") == early
+        assert log.queries.find(transaction_id="u") == other
 
 
 def test_a_row_that_no_database_takes_keeps_no_other_row_out(url: str, tmp_path: Path) -> None:

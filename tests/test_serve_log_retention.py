@@ -69,7 +69,7 @@ def test_of_several_servers_on_one_postgresql_one_deletes(postgres: Postgres, tm
     url = postgres.create(uuid4().hex)
     with opened(url, tmp_path) as one, opened(url, tmp_path) as other:
         one.add(rows(3, ts=ago(2)))
-        with one._together.alone(), one._turn() as database, database._transaction(database.open()):
+        with one._alone() as database, database._transaction(database.open()):
             database.open().exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (0x66726175 + 1,))
             assert retention.sweep(1, other._delete, threading.Event()) == 0
         assert retention.sweep(1, other._delete, threading.Event()) == 3

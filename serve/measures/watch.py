@@ -9,7 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from fraud.drift_rule import Rule
-from serve.journal.log import Away, Log, Outcomes
+from serve.journal.queries import Outcomes, Queries
+from serve.journal.reach import Away
 from serve.journal.tables import Row
 from serve.measures.monitor import Drift, drift, rows
 from serve.model import Models
@@ -49,9 +50,9 @@ class Seen(NamedTuple):
 class Watch:
     """Looks at the log when asked, and at most once a second; while the log is away, what was seen last holds."""
 
-    def __init__(self, log: Log, models: Models, days: float) -> None:
+    def __init__(self, queries: Queries, models: Models, days: float) -> None:
         """Look at nothing yet."""
-        self._log, self._models, self._days = log, models, days
+        self._queries, self._models, self._days = queries, models, days
         self._guard = threading.Lock()
         self._seen = Seen(0, 0, Outcomes(), None, 0.0)
         self._when = -FRESH
@@ -66,11 +67,11 @@ class Watch:
             return self._seen
 
     def _look(self) -> Seen:
-        answers, frauds = self._log.rate(_ago(RATE_WINDOW))
-        window = self._log.sample(_ago(timedelta(days=self._days)), SAMPLED)
+        answers, frauds = self._queries.rate(_ago(RATE_WINDOW))
+        window = self._queries.sample(_ago(timedelta(days=self._days)), SAMPLED)
         since = datetime.fromisoformat(f"{window[0].ts}+00:00") if window else datetime.now(UTC)
         seconds = (datetime.now(UTC) - since).total_seconds()
-        return Seen(answers, frauds, self._log.outcomes(LABELLED), self._drift(window), seconds)
+        return Seen(answers, frauds, self._queries.outcomes(LABELLED), self._drift(window), seconds)
 
     def _drift(self, window: list[Row]) -> Drift | None:
         served = self._models.current()

@@ -39,7 +39,7 @@ def _by_name() -> tuple[Row, bool]:
     names = {key: _text(found, key) for key in ("id", "transaction_id") if key in found}
     if len(names) != 1:
         raise Refusal(422, f"found {len(names)} of `id` and `transaction_id`, expected one of them")
-    row = parts().log.find(request_id=names.get("id"), transaction_id=names.get("transaction_id"))
+    row = parts().log.queries.find(request_id=names.get("id"), transaction_id=names.get("transaction_id"))
     if row is None:
         ((key, value),) = names.items()
         raise Refusal(404, f"no prediction has the {key} '{value}'")
@@ -54,7 +54,7 @@ def _by_features() -> tuple[Row, bool]:
     checked = parts().models.current().reader.read(body(), "ignore")
     if not checked.single:
         raise Refusal(422, "found a list, expected the features of one payment")
-    row = parts().log.find(fingerprint=fingerprints(checked.features)[0])
+    row = parts().log.queries.find(fingerprint=fingerprints(checked.features)[0])
     if row is None:
         raise Refusal(404, "no prediction was made for these features")
     return row, WORDS[word]

@@ -27,8 +27,9 @@ class Prediction(msgspec.Struct):
 def predictions() -> Response:
     """Return the answers that were given last, the newest first, with what they turned out to be."""
     admitted()
-    rows = parts().log.newest(_limit())
-    labels = parts().log.labels([row.id for row in rows])
+    queries = parts().log.queries
+    rows = queries.newest(_limit())
+    labels = queries.labels([row.id for row in rows])
     found = [
         Prediction(
             row.id,
