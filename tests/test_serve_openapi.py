@@ -11,7 +11,9 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from fraud.scoring import Model
 from serve.app import create_app
-from serve.openapi import OPERATIONS, describe, example
+from serve.openapi.bodies import example
+from serve.openapi.document import describe
+from serve.openapi.operations import OPERATIONS
 from servers import ADMIN, Live, home, running
 from servers import example as served
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.openapi import OPERATIONS
+from serve.openapi.operations import OPERATIONS
 from servers import ADMIN, example, home, running
 
 HOOKS = Path(__file__).parent / "schemathesis_hooks.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from flask import Blueprint, Response, current_app, request
 
-from serve.openapi import describe
+from serve.openapi.document import describe
 from serve.parts import parts
 from serve.problems import Refusal
 
