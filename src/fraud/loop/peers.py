@@ -28,6 +28,7 @@ THREADS = 64  # Of a worker of ours, by its default.
 
 Names = Sequence[str]
 Row = Sequence[float]
+Settings = dict[str, str]
 
 
 class Server(NamedTuple):
@@ -36,7 +37,7 @@ class Server(NamedTuple):
     name: str
     programs: Path  # Its environment.
     command: str
-    settings: dict[str, str]
+    settings: Settings
     path: str
     body: Callable[[Names, Row], Any]
     vote: Callable[[Any], float] | None  # None where the answer is a probability, or always the same.
@@ -79,70 +80,76 @@ def constant(answer: bytes) -> Server:
 
 def peers(names: Names) -> list[Server]:
     """Return all others, each as its manual starts it in production; two workers, where it has a setting for them."""
-    common = {
+    forest = {
         "PYTHONPATH": "peers",
         "FOREST": "{forest}",
         "NAMED_FOREST": "{forest}.named",
         "FEATURES": ",".join(names),
     }
-    return [
-        Server(
-            "Flask + gunicorn + pandas + scikit-learn",
-            ENVIRONMENTS / "demo",
-            f"gunicorn --workers {WORKERS} --bind 127.0.0.1:{{port}} demo:app",
-            common,
-            "/predict",
-            flat,
-            lambda answer: answer["fraud_probability"],
-        ),
-        Server(
-            "FastAPI + uvicorn + scikit-learn",
-            ENVIRONMENTS / "fastapi",
-            f"uvicorn --workers {WORKERS} --host 127.0.0.1 --port {{port}} fast:app",
-            common,
-            "/predict",
-            flat,
-            lambda answer: answer["fraud_probability"],
-        ),
-        Server(
-            "mlflow models serve",
-            ENVIRONMENTS / "mlflow",
-            f"mlflow models serve -m {{forest}}.mlflow -h 127.0.0.1 -p {{port}} -w {WORKERS} --env-manager local",
-            {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": "sqlite:///{folder}/mlflow.db"},
-            "/invocations",
-            _split,
-            lambda answer: answer["predictions"][0][1],
-        ),
-        Server(
-            "MLServer",
-            ENVIRONMENTS / "mlserver",
-            "mlserver start {folder}",
-            {
-                "MLSERVER_HOST": "127.0.0.1",
-                "MLSERVER_HTTP_PORT": "{port}",
-                "MLSERVER_GRPC_PORT": "{port2}",
-                "MLSERVER_METRICS_PORT": "{port3}",
-                "MLSERVER_METRICS_DIR": "{folder}",
-                "MLSERVER_ENVIRONMENTS_DIR": "{folder}",
-                "MLSERVER_DEBUG": "false",
-                "MLSERVER_MODEL_NAME": "fraud",
-                "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel",
-                "MLSERVER_MODEL_URI": "{forest}",
-            },
-            "/v2/models/fraud/infer",
-            _tensor,
-            lambda answer: answer["outputs"][0]["data"][1],
-        ),
-        Server(
-            "BentoML",
-            ENVIRONMENTS / "bentoml",
-            "bentoml serve bento:Fraud --host 127.0.0.1 --port {port}",
-            common | {"BENTOML_HOME": "{folder}", "BENTOML_DO_NOT_TRACK": "True"},
-            "/predict",
-            _rows,
-            lambda answer: answer[0][1],
-        ),
-    ]
+    return [_demo(forest), _fastapi(forest), _mlflow(), _mlserver(), _bentoml(forest)]
+
+
+def _demo(forest: Settings) -> Server:
+    command = f"gunicorn --workers {WORKERS} --bind 127.0.0.1:{{port}} demo:app"
+    return _like_ours("Flask + gunicorn + pandas + scikit-learn", "demo", command, forest)
+
+
+def _fastapi(forest: Settings) -> Server:
+    command = f"uvicorn --workers {WORKERS} --host 127.0.0.1 --port {{port}} fast:app"
+    return _like_ours("FastAPI + uvicorn + scikit-learn", "fastapi", command, forest)
+
+
+def _like_ours(name: str, environment: str, command: str, forest: Settings) -> Server:
+    """Return a server that is asked as ours is, and answers so."""
+    programs = ENVIRONMENTS / environment
+    return Server(name, programs, command, forest, "/predict", flat, lambda answer: answer["fraud_probability"])
+
+
+def _mlflow() -> Server:
+    return Server(
+        "mlflow models serve",
+        ENVIRONMENTS / "mlflow",
+        f"mlflow models serve -m {{forest}}.mlflow -h 127.0.0.1 -p {{port}} -w {WORKERS} --env-manager local",
+        {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": "sqlite:///{folder}/mlflow.db"},
+        "/invocations",
+        _split,
+        lambda answer: answer["predictions"][0][1],
+    )
+
+
+def _mlserver() -> Server:
+    return Server(
+        "MLServer",
+        ENVIRONMENTS / "mlserver",
+        "mlserver start {folder}",
+        {
+            "MLSERVER_HOST": "127.0.0.1",
+            "MLSERVER_HTTP_PORT": "{port}",
+            "MLSERVER_GRPC_PORT": "{port2}",
+            "MLSERVER_METRICS_PORT": "{port3}",
+            "MLSERVER_METRICS_DIR": "{folder}",
+            "MLSERVER_ENVIRONMENTS_DIR": "{folder}",
+            "MLSERVER_DEBUG": "false",
+            "MLSERVER_MODEL_NAME": "fraud",
+            "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel",
+            "MLSERVER_MODEL_URI": "{forest}",
+        },
+        "/v2/models/fraud/infer",
+        _tensor,
+        lambda answer: answer["outputs"][0]["data"][1],
+    )
+
+
+def _bentoml(forest: Settings) -> Server:
+    return Server(
+        "BentoML",
+        ENVIRONMENTS / "bentoml",
+        "bentoml serve bento:Fraud --host 127.0.0.1 --port {port}",
+        forest | {"BENTOML_HOME": "{folder}", "BENTOML_DO_NOT_TRACK": "True"},
+        "/predict",
+        _rows,
+        lambda answer: answer[0][1],
+    )
 
 
 def installed(server: Server) -> bool:
