@@ -10,12 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import joblib
-import numpy as np
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import RobustScaler
-
-from fraud.loop.bench import process
 from fraud.loop.running import Running, free_ports, running
 
 ENVIRONMENTS = Path(".venv-bench")
@@ -172,24 +166,3 @@ def started(server: Server, forest: Path | None = None) -> Iterator[Running]:
         path = f"{(server.programs / 'bin').resolve()}:/usr/local/bin:/usr/bin:/bin"
         with running(command, settings | {"PATH": path}, url, Path(folder), TOKEN) as process:
             yield process
-
-
-def plain(pipeline: Any, names: Names) -> Pipeline:
-    """Return a fitted pipeline of ours as one of scikit-learn's own parts only; it scores on one thread.
-
-    The sampler, which acts in training alone, is left out, and numbers that are never missing need no filling.
-    """
-    prepare, model = pipeline["prepare"], pipeline["model"].set_params(n_jobs=1)
-    scaler = RobustScaler()
-    scaler.center_, scaler.scale_, scaler.n_features_in_ = prepare.centre_, prepare.scale_, len(names)
-    return make_pipeline(scaler, model)
-
-
-def save(pipeline: Pipeline, names: Names, path: Path) -> None:
-    """Write the forest for those that are asked with arrays, with names for frames, and as MLflow has it."""
-    joblib.dump(pipeline, path)
-    python = ENVIRONMENTS / "mlflow/bin/python"
-    if python.exists():
-        process(Path(), str(python), "peers/mlflow_model.py", str(path), f"{path}.mlflow")
-    pipeline[0].feature_names_in_ = np.array(names, dtype=object)
-    joblib.dump(pipeline, f"{path}.named")
