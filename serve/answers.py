@@ -12,8 +12,8 @@ from msgspec import UNSET, UnsetType
 
 from fraud.features import Matrix, Values
 from fraud.scoring import Model
-from serve.journal.log import Log, Unlogged, timestamp
-from serve.journal.tables import Row, new_ids
+from serve.journal.log import Log, Unlogged
+from serve.journal.tables import Row, new_ids, timestamp
 from serve.measures.metrics import Metrics
 from serve.model import Served
 from serve.payload import Checked, text

@@ -18,8 +18,8 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parent.parent)]
 
 import serve  # noqa: E402, F401  # It finds fraud.
-from serve.journal.log import Log, timestamp  # noqa: E402
-from serve.journal.tables import Row, new_ids  # noqa: E402
+from serve.journal.log import Log  # noqa: E402
+from serve.journal.tables import Row, new_ids, timestamp  # noqa: E402
 
 DEFAULTS = {"rounds": 1, "processes": 2, "threads": 4, "seconds": [0.02, 0.1], "count": None, "names": 0, "pause": 0}
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import NullPool, create_engine, text
 
-from serve.journal.log import Log, timestamp
-from serve.journal.tables import Row, new_ids
+from serve.journal.log import Log
+from serve.journal.tables import Row, new_ids, timestamp
 
 WRITER = Path(__file__).parent / "log_writer.py"
 

@@ -6,7 +6,6 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from serve.journal.database import Database
 from serve.journal.queries import Queries
 from serve.journal.reach import Away, Reach, reason
 from serve.journal.spool import Spool, read
-from serve.journal.tables import Row
+from serve.journal.tables import Row, timestamp
 from serve.journal.together import Batch, Together
 
 RETRY = 1.0  # Seconds between two looks at the database.
@@ -178,8 +177,3 @@ def _write(database: Database, group: list[Batch]) -> None:
     standing = iter(rows)
     for batch in group:
         batch.standing = list(islice(standing, len(batch.rows)))
-
-
-def timestamp() -> str:
-    """Return the time as the log writes it."""
-    return datetime.now(UTC).isoformat(" ", "microseconds")[:26]

@@ -5,8 +5,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+
+from serve.journal.tables import timestamp
 
 AT_ONCE = 500  # Rows a transaction: some 10 ms for which a writer waits.
 PAUSE = 0.05
@@ -22,7 +24,7 @@ def start(days: float, run: Path, delete: Delete, closing: threading.Event) -> N
 
 def sweep(days: float, delete: Delete, closing: threading.Event) -> int:
     """Delete requests older than `days`, and their labels, with pauses for the writers; return how many."""
-    before = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}"
+    before = timestamp(timedelta(days=days))
     total = 0
     while deleted := delete(before, AT_ONCE):
         total += deleted

@@ -2,18 +2,20 @@
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, String, Table, Text
 
 HEAD = "0001"  # The newest file in serve/journal/migrations/versions: the schema that this module describes.
+NOW = timedelta(0)
 _number = BigInteger().with_variant(Integer(), "sqlite")  # Only an INTEGER is SQLite's own row number.
 
 
 class Row(NamedTuple):
     """One answered prediction, in the order of the columns of `requests`."""
 
-    ts: str  # UTC, "2026-11-21 22:02:14.123456"
+    ts: str  # of timestamp(): UTC, "2026-11-21 22:02:14.123456"
     id: str  # of new_ids()
     transaction_id: str | None
     model: str  # md5
@@ -51,6 +53,11 @@ feedback = Table(
     Column("source", String, nullable=False),
 )
 COLUMNS = [requests.c[name] for name in Row._fields]
+
+
+def timestamp(ago: timedelta = NOW) -> str:
+    """Return the time, or one before it, as the log writes it."""
+    return (datetime.now(UTC) - ago).isoformat(" ", "microseconds")[:26]
 
 
 def new_ids(count: int) -> list[str]:

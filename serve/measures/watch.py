@@ -11,7 +11,7 @@ import msgspec
 from fraud.drift_rule import Rule
 from serve.journal.queries import Outcomes, Queries
 from serve.journal.reach import Away
-from serve.journal.tables import Row
+from serve.journal.tables import Row, timestamp
 from serve.measures.monitor import Drift, drift, rows
 from serve.model import Models
 
@@ -67,8 +67,8 @@ class Watch:
             return self._seen
 
     def _look(self) -> Seen:
-        answers, frauds = self._queries.rate(_ago(RATE_WINDOW))
-        window = self._queries.sample(_ago(timedelta(days=self._days)), SAMPLED)
+        answers, frauds = self._queries.rate(timestamp(RATE_WINDOW))
+        window = self._queries.sample(timestamp(timedelta(days=self._days)), SAMPLED)
         since = datetime.fromisoformat(f"{window[0].ts}+00:00") if window else datetime.now(UTC)
         seconds = (datetime.now(UTC) - since).total_seconds()
         return Seen(answers, frauds, self._queries.outcomes(LABELLED), self._drift(window), seconds)
@@ -79,7 +79,3 @@ class Watch:
             return None
         rule = msgspec.convert(served.pin.drift, Rule)
         return drift(rows((row.features for row in window), served.model.contract), served.model.contract, rule)
-
-
-def _ago(span: timedelta) -> str:
-    return (datetime.now(UTC) - span).strftime("%Y-%m-%d %H:%M:%S.%f")
