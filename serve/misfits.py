@@ -57,6 +57,19 @@ def companions(schema: Schema) -> list[str]:
     return [name for name, column in columns if column.role in ("time", "identifier") and name != "transaction_id"]
 
 
+def orders(schema: Schema) -> list[list[str]]:
+    """Return what a row without names may hold, in its order: the features, and them with the time if there is one."""
+    timed = [name for name, column in schema.columns.items() if column.role in ("feature", "time")]
+    return [list(schema.features), *([timed] if schema.time is not None else [])]
+
+
+def limits(column: Column) -> tuple[float, float]:
+    """Return the least and the greatest number of a column, as far as models can hold them."""
+    low = -LARGEST if column.min is None else max(-LARGEST, column.min)
+    high = LARGEST if column.max is None else min(LARGEST, column.max)
+    return low, high
+
+
 class Misfits:
     """Says what is wrong with a row, or returns its values in the order of the contract."""
 
@@ -64,9 +77,7 @@ class Misfits:
         """Know a schema."""
         self._schema = schema
         self._names = [*schema.features, *companions(schema), "transaction_id"]
-        columns = schema.columns.items()
-        self._short = [name for name, column in columns if column.role == "feature"]
-        self._long = [name for name, column in columns if column.role in ("feature", "time")]
+        self._orders = orders(schema)
 
     def rows(self, document: Any) -> tuple[list[Any], bool]:
         """Return the rows of a document, and whether it is one payment by itself."""
@@ -104,12 +115,12 @@ class Misfits:
         return value
 
     def _with_names(self, row: list[Any], place: Place) -> Named:
-        for names in self._short, self._long:
+        for names in self._orders:
             if len(row) == len(names):
                 return Named(zip(names, row, strict=True))
-        counts = f"{len(self._short)} values ({self._short[0]} to {self._short[-1]})"
-        if self._schema.time is not None:
-            counts += f", or {len(self._long)} with {self._schema.time}"
+        short, *others = self._orders
+        counts = f"{len(short)} values ({short[0]} to {short[-1]})"
+        counts += "".join(f", or {len(names)} with {self._schema.time}" for names in others)
         raise misfit(place, None, f"found {len(row)} values, expected {counts}, in the order of GET /model")
 
     def _only_known(self, row: Named, place: Place) -> None:

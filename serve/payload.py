@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType, defstruct
 from fraud.errors import Problem
 from fraud.features import Matrix, codes
 from fraud.schema import Column, Schema
-from serve.misfits import LARGEST, LONGEST_ID, Misfits, companions, parse
+from serve.misfits import LONGEST_ID, Misfits, companions, limits, orders, parse
 from serve.problems import Refusal
 
 Payment = Any  # A struct: the features in their order, then the companions, then transaction_id.
@@ -156,16 +156,15 @@ def _payment_type(schema: Schema) -> Any:
 
 
 def _row_types(schema: Schema) -> list[tuple[Any, Any]]:
-    """Return the types of a row without names, with the time column and without, and what puts it into our order."""
+    """Return the types of a row without names, and what puts it into our order."""
     found = []
-    for roles in ("feature",), ("feature", "time"):
-        names = [name for name, column in schema.columns.items() if column.role in roles]
+    for names in orders(schema):
         kinds = [_kind(schema.columns[name]) if name in schema.features else BESIDE for name in names]
         places = [names.index(name) for name in [*schema.features, *companions(schema)] if name in names]
         # Of one place itemgetter would return the value, and no tuple of it.
         order = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
         found.append((tuple[tuple(kinds)], order))  # type: ignore[misc]  # Its parts are known when the schema is.
-    return found[: 1 if schema.time is None else 2]
+    return found
 
 
 def _envelope(row: Any) -> Any:
@@ -178,8 +177,7 @@ def _kind(column: Column) -> Any:
     if column.type == "category":
         kind = Literal[tuple(map(str, column.categories))]
     else:
-        low = max(-LARGEST, -math.inf if column.min is None else column.min)
-        high = min(LARGEST, math.inf if column.max is None else column.max)
+        low, high = limits(column)
         if column.type == "integer":
             kind = Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))]
         else:

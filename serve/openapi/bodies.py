@@ -6,7 +6,7 @@ from typing import Any
 
 from fraud.contract import Contract
 from fraud.schema import Column
-from serve.misfits import LARGEST, LONGEST_ID, companions
+from serve.misfits import LONGEST_ID, companions, limits, orders
 from serve.openapi.words import Json, many, record, ref
 from serve.reasons import ordinary
 
@@ -68,11 +68,12 @@ def _payment(contract: Contract, given: Callable[[Json], Json] = lambda kind: ki
 
 
 def _rows(contract: Contract) -> list[Json]:
-    """Return the schemas of a payment without names: without the time, and with it."""
-    columns = contract.schema.columns.values()
-    kinds = [(column.role, BESIDE if column.role == "time" else _kind(column)) for column in columns]
-    short, long = ([kind for role, kind in kinds if role in roles] for roles in (("feature",), ("feature", "time")))
-    return [_list(short), *([_list(long)] if contract.schema.time else [])]
+    """Return the schemas of a payment without names."""
+    features = contract.schema.features
+    return [
+        _list([_kind(features[name]) if name in features else BESIDE for name in names])
+        for names in orders(contract.schema)
+    ]
 
 
 def _list(kinds: list[Json]) -> Json:
@@ -85,9 +86,8 @@ def _kind(column: Column) -> Json:
         numbers = [int(name) for name in map(str, column.categories) if name.isdecimal() and str(int(name)) == name]
         return {"enum": [*column.categories, *numbers, *([None] if column.missing else [])]}
     kind = "integer" if column.type == "integer" else "number"
-    low, high = -math.inf if column.min is None else column.min, math.inf if column.max is None else column.max
-    limits = {"minimum": max(-LARGEST, low), "maximum": min(LARGEST, high)}
-    return {"type": [kind, "null"] if column.missing else kind, **limits}
+    low, high = limits(column)
+    return {"type": [kind, "null"] if column.missing else kind, "minimum": low, "maximum": high}
 
 
 def examples(body: str, contract: Contract) -> Json:
