@@ -11,19 +11,8 @@ from serve.access.keys import Keys
 from serve.problems import Refusal
 from serve.settings import Settings
 
-ALGORITHMS = [
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-    "PS384",
-    "PS512",
-    "ES256",
-    "ES384",
-    "ES512",
-    "ES256K",
-    "EdDSA",
-]  # A shared secret is none.
+# A shared secret is none.
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA"]
 LONGEST_TOKEN = 8192
 LEEWAY = 5  # Seconds by which the issuer's clock and ours may differ.
 REQUIRED = ["exp", "iss", "aud", "sub"]

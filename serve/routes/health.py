@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from serve.parts import Parts, admitted, answered, moment, parts
+from serve.parts import Parts, admitted, answered, moment, parts, scoring
 
 routes = Blueprint("health", __name__)
 REPORTS = {"metrics": "reports/metrics.json", "drift": "reports/drift.json"}
@@ -37,14 +37,13 @@ def ready() -> Response:
 def model() -> Response:
     """Return the contract of the model, and what the reports of its training say."""
     admitted()
-    here = parts()
-    contract = here.models.current().model.contract
-    given = here.settings.threshold
+    here, now = parts(), scoring()
+    contract = now.served.model.contract
     reports = {name: found for name, path in REPORTS.items() if (found := _report(here.root / path)) is not None}
     return answered(
         {
             **lineage(here),
-            "threshold": contract.threshold if given is None else given,
+            "threshold": now.threshold,
             "threshold_of_the_contract": contract.threshold,
             "features": contract.features,
             "schema": contract.schema,
