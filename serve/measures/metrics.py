@@ -41,11 +41,18 @@ class Histogram(NamedTuple):
 
     def family(self, name: str, meaning: str, totals: Values) -> Metric:
         """Return it as Prometheus has it: buckets that hold all below their bound."""
-        counts = np.cumsum(totals[self.start : self.end - 1]).tolist()
         bounds = [*map(str, self.bounds), "+Inf"]
-        return HistogramMetricFamily(
-            name, meaning, list(zip(bounds, counts, strict=True)), sum_value=float(totals[self.end - 1])
-        )
+        buckets = list(zip(bounds, self._upto(totals).tolist(), strict=True))
+        return HistogramMetricFamily(name, meaning, buckets, sum_value=float(totals[self.end - 1]))
+
+    def quantile(self, totals: Values, share: float) -> float | None:
+        """Return the bound of the bucket in which a quantile lies, None where it is above all or nothing counted."""
+        counts = self._upto(totals)
+        place = int(np.searchsorted(counts, share * counts[-1])) if counts[-1] else len(self.bounds)
+        return self.bounds[place] if place < len(self.bounds) else None
+
+    def _upto(self, totals: Values) -> Values:
+        return np.cumsum(totals[self.start : self.end - 1])
 
 
 ANSWERS = 0
@@ -81,7 +88,7 @@ class Metrics:
     def latencies(self) -> dict[str, float | None]:
         """Return below how many seconds the answers to so many of a hundred requests lay."""
         totals = self._counters.totals()
-        return {name: _quantile(LATENCY, totals, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
+        return {f"p{percent}": LATENCY.quantile(totals, percent / 100) for percent in (50, 95, 99)}
 
     def families(self) -> Iterator[Metric]:
         """Return the counters of all workers together."""
@@ -92,13 +99,6 @@ class Metrics:
         yield _counter("model_reloads", "Reloads of the model, by result.", "result", RESULTS, totals[RELOADS:])
         yield PROBABILITY.family("fraud_probabilities", "Probabilities of fraud that were answered.", totals)
         yield LATENCY.family("prediction_latency_seconds", "From a request's arrival to its answer.", totals)
-
-
-def _quantile(histogram: Histogram, totals: Values, share: float) -> float | None:
-    """Return the bound of the bucket in which a quantile lies, None where it is above all bounds or nothing counted."""
-    counts = np.cumsum(totals[histogram.start : histogram.end - 1])
-    place = int(np.searchsorted(counts, share * counts[-1])) if counts[-1] else len(histogram.bounds)
-    return histogram.bounds[place] if place < len(histogram.bounds) else None
 
 
 def _counter(name: str, meaning: str, label: str, values: Iterable[object], counts: Values) -> Metric:
