@@ -74,6 +74,17 @@ def test_the_next_push_updates_the_same_comment_and_the_same_difference_asks_for
     assert "| `recall` | 0.854 | 0.950 |" in work.server.said(1)[0]
 
 
+def test_other_ends_of_lines_are_no_difference(work: Loop) -> None:
+    better(work)
+    push(work)
+    work.loop("comment", "PR=1")
+    (comment,) = work.server.comments.values()
+    comment["body"] = comment["body"].replace("\n", "\r\n")
+    changes(work)
+    assert work.loop("comment", "PR=1") == "#1: comment says so already\n"
+    assert changes(work) == []
+
+
 def test_where_the_lock_is_untouched_nothing_is_said(work: Loop) -> None:
     (work.path / "NOTES.md").write_text("a note")
     push(work)

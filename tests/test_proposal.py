@@ -193,6 +193,16 @@ def test_no_data_makes_a_body_that_github_would_refuse(words: list[str], word: s
     assert "\n" not in text.title
 
 
+@pytest.mark.parametrize("value", [1e300, 10**400, float("nan"), -0.123456789], ids=["big", "huge", "none", "small"])
+def test_long_names_huge_numbers_and_many_of_both_are_cut(value: float) -> None:
+    words = [f"{number} {'a word ' * 50}" for number in range(500)]
+    found = one(fired(*words), drifted=words)
+    side = found.after._replace(params=dict.fromkeys(words, words), metrics=dict.fromkeys(words, value))
+    text = body(found._replace(after=side))
+    assert len(text) < LIMIT / 2
+    assert len(re.findall(r"^… and \d+ more\.$", text, flags=re.MULTILINE)) == 2  # Metrics and parameters.
+
+
 @given(WORDS)
 def test_code_is_one_span_and_a_title_holds_letters_only(word: str) -> None:
     (inline,) = [token for token in MarkdownIt("gfm-like", {"linkify": False}).parse(code(word)) if token.children]
