@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -63,6 +63,15 @@ pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing he
 
 gate: $(READY) ## compare models/model.onnx with the one that BASE=main pins; fail when it is worse
 	@$(RUN) fraud.loop.gate "$(BASE)"
+
+propose: $(READY) ## open or update the pull request of branch retrain/WEEK, by default the newest; DRY_RUN=1 prints it, FORCE=1 asks again
+	@$(RUN) fraud.loop.propose "WEEK=$(WEEK)" "BRANCH=$(BRANCH)" "BASE=$(BASE)" "DRY_RUN=$(DRY_RUN)" "FORCE=$(FORCE)"
+
+status: $(READY) ## set the commit status fraud/checks: STATE=success|failure|pending|error [SHA=commit] [DESCRIPTION=words]
+	@$(RUN) fraud.loop.status "STATE=$(STATE)" "SHA=$(SHA)" "DESCRIPTION=$(DESCRIPTION)"
+
+comment: $(READY) ## comment on PR=number, where it touches dvc.lock, with the difference in metrics, params and md5s
+	@$(RUN) fraud.loop.comment "PR=$(PR)"
 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
 	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"

@@ -1,0 +1,76 @@
+"""Comment on a pull request that touches dvc.lock: metrics, parameters and md5s, in one place that is kept current."""
+
+import subprocess
+from typing import Any
+
+from fraud.errors import Problem, run
+from fraud.loop import difference, github, remark
+from fraud.loop.github import Repository
+from fraud.loop.revision import LOCK, MODEL, Side, bring, is_here, side
+
+UNTOUCHED = f"By now this pull request leaves {LOCK} as it is: no metric, no data and no model changes."
+DEEPER = "`git fetch origin`, or check out with fetch-depth: 0"
+
+
+def comment(repository: Repository, number: int) -> str:
+    """Leave one comment, where there is something to say, and return in a sentence what was done."""
+    pull = repository.ask("GET", f"pulls/{number}")
+    before, after = ends(pull)
+    found = remark.find(repository, number, remark.DIFFERENCE)
+    where = f"#{number}"
+    touched = _touched(before, after)
+    if not (touched or found):
+        return f"{where} leaves {LOCK} as it is: nothing to say"
+    text = said(side(before), side(after)) if touched else UNTOUCHED
+    if not found:
+        remark.ensure(repository, number, remark.DIFFERENCE, text)
+        return f"{where}: commented"
+    return f"{where}: comment {'updated' if remark.replace(repository, found, text) else 'says so already'}"
+
+
+def ends(pull: dict[str, Any]) -> tuple[str, str]:
+    """Return the commit at which a pull request left its base, and its newest one."""
+    base, head = (str(pull[end]["sha"]) for end in ("base", "head"))
+    bring(base, pull["base"]["ref"])
+    bring(head, f"refs/pull/{pull['number']}/head")
+    for commit in (base, head):
+        if not is_here(commit):
+            raise Problem(f"git: commit {commit[:12]} of #{pull['number']} is not here; {DEEPER}")
+    done = subprocess.run(["git", "merge-base", base, head], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(f"git: found no commit that both sides of #{pull['number']} come from; {DEEPER}")
+    return done.stdout.strip(), head
+
+
+def _touched(before: str, after: str) -> bool:
+    asked = ["git", "diff", "--quiet", before, after, "--", LOCK]
+    return subprocess.run(asked, check=False).returncode == 1
+
+
+def said(before: Side, after: Side) -> str:
+    """Return the comment: metrics, parameters, and md5s of data and model."""
+    same = before.pins.get(MODEL) == after.pins.get(MODEL)
+    return "\n\n".join(
+        [
+            f"The model is {'the same' if same else 'another one'}. Before: where this branch left its base.",
+            "### Metrics, each side on its own test rows",
+            difference.metrics(before, after),
+            "### Parameters",
+            difference.params(before, after),
+            "### Data and model",
+            difference.data(before, after),
+            "`make gate` says whether the difference is more than chance.",
+        ]
+    )
+
+
+def main(*arguments: str) -> None:
+    """Comment on the pull request PR=number."""
+    given = {name: value for name, _, value in (argument.partition("=") for argument in arguments) if value}
+    if not given.get("PR", "").isdecimal():
+        raise Problem(f"PR: found {given.get('PR', 'nothing')}, expected the number of a pull request, like PR=12")
+    print(comment(github.here(), int(given["PR"])))
+
+
+if __name__ == "__main__":
+    run(main)
