@@ -15,6 +15,7 @@ from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, s
 
 OLD, NEW = example(), example(model="random_forest")
 PAYMENT = OLD.payments()[0]
+NO_MODEL = "models/model.onnx: not a model of this project: "
 
 
 def models(live: Live) -> set[str]:
@@ -48,9 +49,9 @@ def test_a_reload_under_load_changes_all_workers_and_costs_no_request(tmp_path: 
     ("spoil", "said"),
     [
         (lambda root: pin(root, NEW, b"other bytes"), "models/model.onnx is "),
-        (lambda root: (root / "dvc.lock").write_text("stages: ["), "dvc.lock"),
+        (lambda root: (root / "dvc.lock").write_text("stages: ["), "; `git checkout dvc.lock`"),
         (lambda root: (root / "dvc.lock").unlink(), "dvc.lock: there is no such file"),
-        (lambda root: pin(root, NEW._replace(content=b"no model at all")), "not a model of this project"),
+        (lambda root: pin(root, NEW._replace(content=b"no model at all")), NO_MODEL),
     ],
     ids=["other bytes", "no YAML", "no lock", "no model"],
 )
@@ -63,6 +64,7 @@ def test_a_model_that_cannot_be_served_changes_nothing_and_the_answer_says_why(
         assert reply.status == 409
         assert reply.json["detail"].startswith("the model stays as it is: ")
         assert said in reply.json["detail"]
+        assert "`" in reply.json["detail"].rpartition("; ")[2]  # A command that helps.
         assert models(live) == {OLD.md5}
         assert live.metric('model_reloads_total{result="refused"}') == 1
     assert (set(traffic.seen), traffic.cut, traffic.refused) == ({(200, OLD.md5)}, 0, 0)
