@@ -151,8 +151,8 @@ def _parsed(setting: Setting, text: str) -> Any:
 
 
 def example() -> str:
-    """Return what .env.example has to hold."""
-    return "".join(f"#{one.variable}={one.default}  # {one.meaning}\n" for one in SETTINGS)
+    """Return what .env.example has to hold; each comment has its own line, as Docker takes all behind `=` for value."""
+    return "".join(f"# {one.meaning}\n#{one.variable}={one.default}\n" for one in SETTINGS)
 
 
 def table() -> str:

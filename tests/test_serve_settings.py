@@ -202,10 +202,21 @@ def test_env_example_holds_every_setting_once_and_nothing_else() -> None:
     assert (ROOT / ".env.example").read_text() == example(), "run `python -m serve.settings example > .env.example`"
 
 
-def test_env_example_uncommented_sets_the_defaults() -> None:
-    lines = [line.removeprefix("#") for line in example().splitlines()]
+def uncommented() -> list[str]:
+    """Return .env.example as it is when somebody takes away what stands before each variable."""
+    return [line[1:] if line[1:].partition("=")[0].isupper() else line for line in example().splitlines()]
+
+
+def test_docker_reads_the_defaults_from_env_example_uncommented() -> None:
+    """`docker --env-file` knows no quotes, and comments only at the beginning of a line."""
+    lines = [line for line in uncommented() if not line.startswith("#")]
+    assert load(dict(line.split("=", 1) for line in lines)) == load({})
+    assert len(lines) == len(SETTINGS)
+
+
+def test_a_shell_reads_the_defaults_from_env_example_uncommented() -> None:
     script = "\n".join(
-        ["set -a", *lines, f"exec {sys.executable} -c 'import os, json; print(json.dumps(dict(os.environ)))'"]
+        ["set -a", *uncommented(), f"exec {sys.executable} -c 'import os, json; print(json.dumps(dict(os.environ)))'"]
     )
     done = subprocess.run(["sh", "-c", script], env={}, capture_output=True, text=True, check=True)
     assert load(json.loads(done.stdout)) == load({})
