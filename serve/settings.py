@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.util import immutabledict
 
 from fraud.errors import Problem, run
+from serve.access import certificate
 from serve.values import (
     Limit,
     choice,
@@ -132,7 +133,10 @@ def load(environment: Mapping[str, str]) -> Settings:
             present = ", ".join(name for name in names if given[name])
             raise Problem(f"{', '.join(missing)}: not set, but {present} is; set all of {', '.join(names)}, or none")
     values = {name: _value(group, given) for name, group in FIELDS.items()}
-    return Settings(**{name: value for name, value in values.items() if value is not None})
+    settings = Settings(**{name: value for name, value in values.items() if value is not None})
+    if settings.tls_cert and settings.tls_key:
+        certificate.check(settings.tls_cert, settings.tls_key)
+    return settings
 
 
 def _value(group: list[Setting], given: dict[str, str]) -> Any:
