@@ -170,6 +170,22 @@ def test_a_token_is_made_and_printed_where_none_is_set(tmp_path: Path) -> None:
         assert live.post("/predict", PAYMENT).status == 401
 
 
+def test_without_an_admin_token_the_log_says_once_that_nobody_may_reload(tmp_path: Path) -> None:
+    def warnings(live: Live) -> list[str]:
+        return [line["event"] for line in live.log() if line["level"] == "warning"]
+
+    with running(home(tmp_path, OLD), ADMIN_TOKEN="") as live:
+        (said,) = warnings(live)
+        assert said.startswith("POST /reload-model takes an admin token, and this server has none, as ADMIN_TOKEN is")
+        assert "set it and start again, or reload by SIGHUP" in live.post("/reload-model").json["detail"]
+        before = live.workers()
+        os.kill(before[0], signal.SIGKILL)
+        until(lambda: len(set(workers(live)) - set(before)) == 1)
+        assert [line for line in warnings(live) if "admin token" in line] == [said]
+    with running(tmp_path) as live:
+        assert not warnings(live)
+
+
 def test_the_folder_of_a_run_goes_with_it(tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     with running(home(tmp_path, OLD), TMPDIR=str(tmp_path / "temporary")) as live:
