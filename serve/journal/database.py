@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete, event, func, literal, make_url, select
-from sqlalchemy.exc import ArgumentError
 
 from fraud.errors import Problem
 from serve.journal.migrate import LOCK, migrate, version
+from serve.values import database
 from serve.journal.tables import COLUMNS, HEAD, Row, feedback, requests
 
 logger = logging.getLogger("fraud.serve")
-PATIENCE = 1.0  # Seconds that a caller may wait for the database before the spool takes its rows.
+WRITE_WITHIN = 1.0  # Seconds that a caller may wait for the database before the spool takes its rows.
 AT_ONCE = 5_000  # Rows in one transaction; 10,000 take PostgreSQL half a second.
 WAL_LIMIT = 8 << 20  # Bytes of SQLite's log from which on a thread empties it, beside the writers.
 WAL_PAGES = 16_000  # Of 4 kB; from here on a writer has to.
@@ -30,7 +30,7 @@ class Database:
 
     def __init__(self, url: str, sync: str) -> None:
         """Open nothing yet."""
-        self.url = _url(url)
+        self.url = make_url(database(url))
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self._sync = sync
         self._writer: Connection | None = None
@@ -196,21 +196,6 @@ def _take(file: int) -> None:
             if time.monotonic() > end:
                 raise TimeoutError("another process holds the database") from None
             time.sleep(5e-5)  # As long as a transaction takes.
-
-
-def _url(text: str) -> URL:
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise Problem("REQUEST_LOG is not a URL; write sqlite:///data/requests.db or postgresql://…") from None
-    backend = url.get_backend_name()
-    if backend in {"postgres", "postgresql"}:
-        return url.set(drivername="postgresql+psycopg")
-    if backend != "sqlite":
-        raise Problem(f"REQUEST_LOG: '{backend}' is not supported; write sqlite:///data/requests.db or postgresql://…")
-    if url.database in {None, "", ":memory:"} or str(url.database).startswith("file:"):
-        raise Problem("REQUEST_LOG: the workers share one file; write sqlite:///data/requests.db")
-    return url
 
 
 def _insertion(engine: Engine) -> str:
