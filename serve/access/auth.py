@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from serve.access.keys import Keys
+from serve.access.keys import IssuerKeys
 from serve.problems import Refusal
 from serve.settings import Settings
 
@@ -101,7 +101,7 @@ class Auth:
             detail = next((sentence for kind, sentence in SENTENCES if isinstance(error, kind)), UNREADABLE)
             raise _wrong(detail) from None
 
-    def _claims(self, token: str, keys: Keys) -> dict[str, Any]:
+    def _claims(self, token: str, keys: IssuerKeys) -> dict[str, Any]:
         """Return what the issuer says; the key decides how it has to be signed, never the token."""
         header = jwt.get_unverified_header(token)
         if str(header.get("alg")) not in ALGORITHMS:

@@ -13,10 +13,9 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete, event, func, literal, make_url, select
 
-from fraud.errors import Problem
 from serve.journal.migrate import LOCK, migrate, version
-from serve.values import database
 from serve.journal.tables import COLUMNS, HEAD, Row, feedback, requests
+from serve.values import database
 
 logger = logging.getLogger("fraud.serve")
 WRITE_WITHIN = 1.0  # Seconds that a caller may wait for the database before the spool takes its rows.
@@ -35,7 +34,7 @@ class Database:
         self._sync = sync
         self._writer: Connection | None = None
         self._inode = (0, 0)
-        self._turn = -1
+        self._lock_file = -1
         self.engine = _sqlite(self.url, sync) if self.path else _postgresql(self.url)
         self._insert = _insertion(self.engine)
 
@@ -62,7 +61,7 @@ class Database:
         """Let a forked child begin anew, without touching what its parent has open."""
         self.engine.dispose(close=False)
         _inherited.append(self._writer)
-        self._writer, self._turn = None, -1
+        self._writer, self._lock_file = None, -1
 
     def check(self) -> None:
         """Raise where the database would not take rows."""
@@ -151,14 +150,14 @@ class Database:
         if not self.path:
             yield
             return
-        if self._turn < 0:
+        if self._lock_file < 0:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._turn = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        _take(self._turn)
+            self._lock_file = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        _lock(self._lock_file)
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     @contextmanager
     def _transaction(self, connection: Connection) -> Iterator[None]:
@@ -186,9 +185,9 @@ class Database:
 _inherited: list[Connection | None] = []  # Of a parent process; a child that closed them would end the parent's.
 
 
-def _take(file: int) -> None:
-    """Lock a file within PATIENCE; flock() alone would wait for a stopped process for ever."""
-    end = time.monotonic() + PATIENCE
+def _lock(file: int) -> None:
+    """Lock a file within WRITE_WITHIN; flock() alone would wait for a stopped process for ever."""
+    end = time.monotonic() + WRITE_WITHIN
     while True:
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -207,12 +206,12 @@ def _insertion(engine: Engine) -> str:
 
 def _sqlite(url: URL, sync: str) -> Engine:
     engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", pool_timeout=PATIENCE, connect_args={"check_same_thread": False}
+        url, isolation_level="AUTOCOMMIT", pool_timeout=WRITE_WITHIN, connect_args={"check_same_thread": False}
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+        connection.execute(f"PRAGMA busy_timeout = {WRITE_WITHIN * 1000:.0f}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {sync}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
@@ -223,6 +222,6 @@ def _sqlite(url: URL, sync: str) -> Engine:
 def _postgresql(url: URL) -> Engine:
     from serve.journal.patience import connect  # noqa: PLC0415  # psycopg takes 0.2 s to import.
 
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_timeout=PATIENCE, paramstyle="format")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_timeout=WRITE_WITHIN, paramstyle="format")
     event.listen(engine, "do_connect", lambda _dialect, _record, words, named: connect(*words, **named))
     return engine

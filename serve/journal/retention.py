@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 AT_ONCE = 500  # Rows a transaction: some 10 ms for which a writer waits.
-PAUSE = 0.05
+PAUSE = 0.05  # Seconds between two of them.
 HOUR = 3600.0
 logger = logging.getLogger("fraud.serve")
 Delete = Callable[[str, int], int]  # (before, how many at most) -> how many it deleted
