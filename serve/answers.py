@@ -49,14 +49,19 @@ class Scoring(NamedTuple):
         """Return an answer to each payment once all are in the log; a known transaction_id gets its first answer."""
         coming = _begin(self.served.model, checked.features)
         marked = list(zip(map(text, checked.payments), fingerprints(checked.features), strict=True))
-        probabilities = coming()
-        rows = self._logged(self._rows(checked.transaction_ids, marked, probabilities, started))
+        rows = self._rows(checked.transaction_ids, marked, coming(), started)
+        stand = self._logged(rows)
         if rows:
-            self.metrics.answered(probabilities, sum(row.label for row in rows), time.perf_counter() - started)
+            self._count([row for row, first in zip(rows, stand, strict=True) if row.id == first.id], started)
         return [
             Answer(row.id, row.probability, bool(row.label), row.threshold, row.model, row.transaction_id)
-            for row in rows
+            for row in stand
         ]
+
+    def _count(self, new: list[Row], started: float) -> None:
+        """Count a request, and what is new in the log: a prediction that is answered again is no other one."""
+        probabilities = np.array([row.probability for row in new])
+        self.metrics.answered(probabilities, sum(row.label for row in new), time.perf_counter() - started)
 
     def _rows(
         self, names: list[str | None], marked: list[tuple[str, int]], probabilities: Values, started: float
@@ -79,7 +84,7 @@ class Scoring(NamedTuple):
         except Unlogged as problem:
             if self.allow_unlogged:
                 return rows
-            raise Refusal(503, f"no answer, as it could not be logged: {problem}", {"Retry-After": "5"}) from None
+            raise Refusal(503, f"no answer, as there is {problem}", {"Retry-After": "5"}) from None
         for row, first in zip(rows, stand, strict=True):
             if row.fingerprint != first.fingerprint:
                 raise _conflict(row)

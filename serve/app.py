@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from serve import ROOT, logs, pin, run
-from serve.access.auth import Auth
+from serve.access.auth import NO_ADMINS, Auth
 from serve.access.rate import Rate
 from serve.edge import REQUEST_ID, Edge
 from serve.journal.log import Log
@@ -51,8 +51,9 @@ def create_app(environment: Mapping[str, str] | None = None, root: Path = ROOT) 
 
 def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
     settings = run.with_tokens(settings, folder)
-    if any(len(token) < SAFE_TOKEN for token in (*settings.api_tokens, *settings.admin_tokens)):
-        logger.warning("a token is shorter than %d characters, and so easy to guess", SAFE_TOKEN)
+    auth = Auth(settings)
+    if run.first(folder):
+        _warn(settings, auth)
     workers = Workers(folder)
 
     def bring() -> tuple[pin.Pin, bytes]:
@@ -65,7 +66,7 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
     return Parts(
         root,
         settings,
-        Auth(settings),
+        auth,
         Rate(folder / "rate", settings.rate_limit) if settings.rate_limit else None,
         workers,
         models,
@@ -73,6 +74,13 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
         Watch(log.queries, models, settings.drift_days),
         metrics_of_all,
     )
+
+
+def _warn(settings: Settings, auth: Auth) -> None:
+    if any(len(token) < SAFE_TOKEN for token in (*settings.api_tokens, *settings.admin_tokens)):
+        logger.warning("a token is shorter than %d characters, and so easy to guess", SAFE_TOKEN)
+    if not auth.knows_admins:
+        logger.warning("POST /reload-model takes an admin token, and %s", NO_ADMINS)
 
 
 def _of_flask(error: HTTPException) -> Response:

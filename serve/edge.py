@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PARTS, STARTED, REQUEST_ID, CALLER = "fraud.parts", "fraud.started", "fraud.request_id", "fraud.caller"
 Environ = dict[str, Any]
-LONGEST_ID = 128
+LONGEST_REQUEST_ID = 128
 SAFE = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 
 
@@ -30,7 +30,7 @@ class Edge:
         """Answer a request."""
         started = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        fits = 0 < len(given) <= LONGEST_ID and given.isascii() and given.isprintable()
+        fits = 0 < len(given) <= LONGEST_REQUEST_ID and given.isascii() and given.isprintable()
         request_id = given if fits else secrets.token_hex(8)
         environ[PARTS], environ[STARTED], environ[REQUEST_ID] = self._parts, started, request_id
 

@@ -18,7 +18,8 @@ AROUND = 100  # Objects that may stand around the rows of a body,
 INSIDE = 10  # and with ?extra=ignore inside of each.
 SHOWN = 60  # Characters of a value that a message repeats.
 LONGEST_ID = 200  # Characters of a text that a caller may name something with, or that a message repeats of a name.
-NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")  # No control character, no half of a character.
+# No control character, no half of a character.
+NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{LONGEST_ID}}}")
 Place = int | None  # Of a row in `data`; none where the body is one object.
 
 

@@ -27,7 +27,7 @@ from serve.payload import Reader
 from serve.pin import Pin
 from serve.workers import Workers
 
-PATIENCE = 20.0  # Seconds that a reload waits for the other workers.
+VOTE_WITHIN = 20.0  # Seconds that a reload waits for the other workers.
 PAUSE = 0.1  # Seconds between two looks at the folder.
 WANTED = "wanted"  # A file by which the main process asks one of the workers to reload.
 NUMBER = struct.Struct("<q")
@@ -137,10 +137,10 @@ class Models:
         with whole(self._run / "candidate") as draft:
             draft.write_text(str(number))
         self._vote(number)
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + VOTE_WITHIN
         while waiting := {name for name, vote in self.votes().items() if vote.number != number}:
             if time.monotonic() > end:
-                raise Problem(f"{len(waiting)} workers did not load the model within {PATIENCE:g} s; try again")
+                raise Problem(f"{len(waiting)} workers did not load the model within {VOTE_WITHIN:g} s; try again")
             time.sleep(PAUSE / 10)
         for name, vote in self.votes().items():
             if vote.problem:
@@ -210,11 +210,19 @@ class Models:
 
     def _checked(self, number: int, content: bytes, pin: Pin, since: float) -> Served:
         """Return a model that has scored a row, so that the first request finds it warm."""
-        model = Model(content)
+        model = _loaded(content, pin.path)
         _give_back()
         if not np.isfinite(model.probabilities(np.zeros((2, len(model.contract.features))))).all():
             raise Problem(f"{pin.path}: answers no probability for a row of zeros; make it with `make repro`")
         return Served(number, model, Reader(model.contract.schema, self._max_rows), pin, since)
+
+
+def _loaded(content: bytes, path: str) -> Model:
+    try:
+        return Model(content)
+    except Problem as problem:
+        remedy = "`git revert` the commit that made it so, or `make repro` and commit dvc.lock"
+        raise Problem(f"{path}: {problem}; dvc.lock pins just these bytes: {remedy}") from None
 
 
 def _give_back() -> None:

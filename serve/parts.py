@@ -20,7 +20,7 @@ from serve.problems import Refusal
 from serve.settings import Settings
 from serve.workers import Workers
 
-DRAINED = 8  # Times the largest body: what is read of a larger one.
+DISCARDED = 8  # Times the largest body: what is read of a larger one.
 
 
 class Parts(NamedTuple):
@@ -71,7 +71,7 @@ def body() -> bytes:
     size = int(announced) if announced else limit + 1 if environ.get("wsgi.input_terminated") else 0
     content = b"" if announced and size > limit else _read(size)
     if max(len(content), size if announced else 0) > limit:
-        _drain(DRAINED * limit)
+        _discard(DISCARDED * limit)
         raise RequestEntityTooLarge
     _check_type()
     if announced and len(content) < size:
@@ -106,7 +106,7 @@ def _part(size: int) -> bytes:
         raise Refusal(400, "the body breaks off, or is not in the chunks that it says; send it again") from None
 
 
-def _drain(limit: int) -> None:
+def _discard(limit: int) -> None:
     """Read what a caller is still sending, up to a limit, as one that is cut off while it sends misses the answer."""
     while limit > 0 and (chunk := _part(65_536)):
         limit -= len(chunk)

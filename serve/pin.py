@@ -26,7 +26,7 @@ class Pin(msgspec.Struct, frozen=True):
     size: int
     path: str  # From the root of the repository; absolute where it lies outside.
     drift: dict[str, Any] | None  # Section `drift` of params.yaml, as the verdict was made with it.
-    git_rev: str | None
+    git_rev: str | None  # Ends in -dirty where dvc.lock is not as in that commit.
 
 
 class Output(msgspec.Struct):
@@ -50,7 +50,7 @@ class Lock(msgspec.Struct):
     stages: dict[str, Stage]
 
 
-class Whole(msgspec.Struct):
+class Verifiable(msgspec.Struct):
     """An output that can be verified."""
 
     md5: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
@@ -72,13 +72,21 @@ def read(root: Path, model_path: Path, git_rev: str | None) -> Pin:
 def _stages(path: Path) -> dict[str, Stage]:
     try:
         _refuse_conflict(path.read_bytes())
-        return msgspec.convert(read_yaml(path), Lock).stages
+        return msgspec.convert(_parsed(path), Lock).stages
     except FileNotFoundError:
         raise Absent("dvc.lock: there is no such file; `git checkout dvc.lock`, or `make repro`") from None
     except OSError as error:
         raise Problem(os_sentence(error)) from None
     except msgspec.ValidationError as error:
         raise Problem(f"dvc.lock: {_lower(error)}; `git checkout dvc.lock`, or `make repro`") from None
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return read_yaml(path)
+    except Problem as problem:  # Its remedy is for files that people write.
+        found = str(problem).removeprefix(f"{path.parent}/").removesuffix("; mend the YAML there")
+        raise Problem(f"{found}; `git checkout dvc.lock`") from None
 
 
 def _refuse_conflict(content: bytes) -> None:
@@ -88,12 +96,12 @@ def _refuse_conflict(content: bytes) -> None:
             raise Problem(f"dvc.lock, line {number}: found a merge conflict; {remedy}")
 
 
-def _output(stages: dict[str, Stage], path: str) -> Whole:
+def _output(stages: dict[str, Stage], path: str) -> Verifiable:
     outputs = {output.path: output for stage in stages.values() for output in stage.outs}
     if path not in outputs:
         raise Absent(f"dvc.lock: found no output {path}; run `make repro` and commit dvc.lock, or set MODEL_PATH")
     try:
-        return msgspec.convert(outputs[path], Whole, from_attributes=True)
+        return msgspec.convert(outputs[path], Verifiable, from_attributes=True)
     except msgspec.ValidationError as error:
         raise Problem(f"dvc.lock: {path}: {_lower(error)}; run `make repro` and commit dvc.lock") from None
 
@@ -104,15 +112,26 @@ def _lower(error: Exception) -> str:
 
 
 def _revision(root: Path) -> str | None:
+    """Return the commit that is checked out; "-dirty" behind it says that the lock is not the one in it."""
     if not (root / ".git").exists():
         return None
+    words = ["git", "cat-file", "--batch-check=%(objectname)"]
+    names = "HEAD\nHEAD:dvc.lock\n"  # One line of the answer each; "<name> missing" where there is none.
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True, timeout=5
-        )
+        done = subprocess.run(words, cwd=root, input=names, capture_output=True, text=True, check=True, timeout=5)
+        content = (root / "dvc.lock").read_bytes()
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    commit, committed = done.stdout.splitlines()
+    if commit.endswith("missing"):
+        return None
+    return commit if committed == _blob(content, len(commit)) else f"{commit}-dirty"
+
+
+def _blob(content: bytes, digits: int) -> str:
+    """Return the name that git gives to the content of a file."""
+    kind = "sha1" if digits == 40 else "sha256"
+    return hashlib.new(kind, b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
 def model_bytes(root: Path, pin: Pin) -> bytes:

@@ -11,7 +11,7 @@ from fraud.profiles import Profile
 from fraud.scoring import Model
 from serve.problems import Refusal
 
-MOST_ROWS = 500  # Each costs as much as a row more for each feature.
+MOST_ROWS = 500  # Each is scored once more for each of its features.
 
 
 class Reason(msgspec.Struct):

@@ -16,8 +16,6 @@ import msgspec
 from serve.settings import Settings
 
 VARIABLE = "FRAUD_RUN"  # By which `python -m serve` tells its workers.
-
-
 HELD = "held"  # The file in it that is locked as long as a process of the server lives.
 
 
@@ -70,6 +68,15 @@ def _sweep(home: Path) -> None:
     for path in home.iterdir():
         if path.name != _name(int(path.name.partition("-")[0])):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def first(run: Path) -> bool:
+    """Say whether this process is the first of its server that asks; what concerns the server is told by that one."""
+    try:
+        (run / "told").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def with_tokens(settings: Settings, run: Path) -> Settings:

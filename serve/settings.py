@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.util import immutabledict
 
 from fraud.errors import Problem, run
+from serve.access import certificate
 from serve.values import (
     Limit,
     choice,
@@ -132,7 +133,10 @@ def load(environment: Mapping[str, str]) -> Settings:
             present = ", ".join(name for name in names if given[name])
             raise Problem(f"{', '.join(missing)}: not set, but {present} is; set all of {', '.join(names)}, or none")
     values = {name: _value(group, given) for name, group in FIELDS.items()}
-    return Settings(**{name: value for name, value in values.items() if value is not None})
+    settings = Settings(**{name: value for name, value in values.items() if value is not None})
+    if settings.tls_cert and settings.tls_key:
+        certificate.check(settings.tls_cert, settings.tls_key)
+    return settings
 
 
 def _value(group: list[Setting], given: dict[str, str]) -> Any:
@@ -151,8 +155,8 @@ def _parsed(setting: Setting, text: str) -> Any:
 
 
 def example() -> str:
-    """Return what .env.example has to hold."""
-    return "".join(f"#{one.variable}={one.default}  # {one.meaning}\n" for one in SETTINGS)
+    """Return what .env.example has to hold; each comment has its own line, as Docker takes all behind `=` for value."""
+    return "".join(f"# {one.meaning}\n#{one.variable}={one.default}\n" for one in SETTINGS)
 
 
 def table() -> str:

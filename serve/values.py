@@ -149,8 +149,8 @@ def database(text: str) -> str:
         name = make_url(text).database
     except (ArgumentError, ValueError):
         raise Problem(f"found {scheme}:// and what is no address, expected user:password@host:port/database") from None
-    if scheme == "sqlite" and name in (None, "", ":memory:"):
-        raise Problem("found SQLite in memory, which ends with the process; expected a file, sqlite:///…")
+    if scheme == "sqlite" and (name in (None, "", ":memory:") or str(name).startswith("file:")):
+        raise Problem("found SQLite in memory or `file:`; all workers share one file: expected its path, sqlite:///…")
     return f"{DRIVERS[scheme]}://{rest}"
 
 

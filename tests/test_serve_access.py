@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from certificates import certificate
 from loopback import answering, send
 from serve.app import create_app
 from servers import ADMIN, TOKEN, Live, Reply, example, home, running
@@ -228,6 +230,29 @@ def test_keys_of_an_issuer_are_asked_for_over_http(tmp_path: Path) -> None:
         assert server.post("/predict", CARD, token=TOKEN).status == 401
 
 
+def test_keys_come_by_tls_from_an_issuer_whose_authority_is_trusted_and_from_no_other(tmp_path: Path) -> None:
+    made = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made["TLS_CERT"], made["TLS_KEY"])
+    asked: list[str] = []
+
+    def listed(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        send(handler, 200, keys())
+
+    with answering(listed, context) as issuer:
+        names = {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "JWT_JWKS": f"{issuer}/keys", "WORKERS": "1"}
+        with running(home(tmp_path / "stranger"), **names) as server:
+            assert server.post("/predict", CARD, token=signed()).status == 503
+            assert server.post("/predict", CARD).status == 200
+            assert any("certificate verify failed" in line["event"] for line in server.log())
+        assert not asked
+        with running(home(tmp_path / "friend"), SSL_CERT_FILE=made["TLS_CERT"], **names) as server:
+            assert server.post("/predict", CARD, token=signed()).status == 200
+            assert server.post("/predict", CARD, token=signed(OTHER)).status == 401
+        assert asked == ["/keys"]
+
+
 def test_a_caller_over_the_limit_is_told_when_to_ask_again_whichever_worker_answers(tmp_path: Path) -> None:
     with running(home(tmp_path), RATE_LIMIT="20/minute", API_TOKEN=f"{TOKEN},{NEXT}") as server:
         with ThreadPoolExecutor(8) as pool:
@@ -249,15 +274,6 @@ def test_metrics_may_be_open_to_this_machine_and_not_to_those_behind_its_proxy(t
                 assert server.get(path, token=None, headers={name: "for=127.0.0.1"}).status == 401, name
         for path in "/model", "/predictions":
             assert server.get(path, token=None).status == 401
-
-
-def certificate(folder: Path) -> dict[str, str]:
-    """Return the settings of a certificate that is made now."""
-    names = {"TLS_CERT": str(folder / "cert.pem"), "TLS_KEY": str(folder / "key.pem")}
-    words = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    more = ["-addext", "subjectAltName=DNS:localhost", "-out", names["TLS_CERT"], "-keyout", names["TLS_KEY"]]
-    subprocess.run(["openssl", "req", "-x509", *words, *more], check=True, capture_output=True)
-    return names
 
 
 def handshake(port: int, version: str) -> bool:

@@ -134,6 +134,20 @@ def test_an_admin_token_may_do_all_and_a_user_token_may_not() -> None:
     assert caught.value.headers["WWW-Authenticate"].startswith('Bearer realm="fraud", error="insufficient_scope"')
 
 
+def test_where_no_token_is_an_admins_the_refusal_says_what_to_set(listed: Path) -> None:
+    for by, sentence in (
+        (
+            Auth(load({"API_TOKEN": USER})),
+            "this server has none, as ADMIN_TOKEN is not set: set it and start again, or",
+        ),
+        (STATIC, "one of ADMIN_TOKEN, or one that its issuer gave the scope 'admin'"),
+        (auth(listed), "one of ADMIN_TOKEN, or one that its issuer gave the scope 'admin'"),
+    ):
+        with pytest.raises(Refusal, match=sentence) as caught:
+            by.admin(by.who(f"Bearer {USER}"))
+        assert caught.value.status == 403
+
+
 def test_a_token_that_is_listed_twice_is_an_admin_token() -> None:
     assert Auth(load({"API_TOKEN": USER, "ADMIN_TOKEN": USER})).who(f"Bearer {USER}").admin
 

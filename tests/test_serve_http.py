@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -36,6 +37,21 @@ def test_the_same_transaction_gets_the_same_answer_again_and_one_row(live: Live)
     assert first["transaction_id"] == "t-1"
     listed = live.post("/predict", {"data": [PAYMENTS[1] | {"transaction_id": "t-1"}, PAYMENTS[2]]}).json
     assert listed["predictions"][0]["id"] == first["id"]
+
+
+def test_a_known_transaction_is_counted_once_and_its_requests_each_time(live: Live) -> None:
+    def counted() -> list[float]:
+        labels = [live.metric(f'predictions_total{{label="{label}"}}') for label in ("legitimate", "fraud")]
+        frauds, histogram = live.metric("fraud_predictions_total"), live.metric("fraud_probabilities_count")
+        return [sum(labels), frauds, histogram, live.metric("prediction_latency_seconds_count")]
+
+    fraud = next(payment for payment in PAYMENTS if live.post("/predict", payment).json["is_fraud"])
+    before = np.array(counted())
+    named = [fraud | {"transaction_id": f"counted-{number}"} for number in (1, 1, 2)]
+    bodies: list[Any] = [named[0], named[0], {"data": named}, {"data": named}, {"data": []}]
+    for body in bodies:
+        assert live.post("/predict", body).status == 200
+    assert (np.array(counted()) - before).tolist() == [2, 2, 2, 4]
 
 
 def test_another_payment_under_a_known_transaction_is_a_conflict(live: Live) -> None:

@@ -11,6 +11,9 @@ from uuid import uuid4
 from logs import logged, opened, query, row, rows, until
 from postgres import Postgres
 from serve.journal import retention
+from servers import Traffic, example, home, running
+
+PAYMENT = example().payments()[0]
 
 
 def ago(days: float) -> str:
@@ -51,6 +54,27 @@ def test_writers_go_on_while_old_rows_are_deleted(url: str, tmp_path: Path) -> N
     assert sorted(logged(url)) == sorted(one.id for one in written)
     assert len(times) > 20
     assert sorted(times)[len(times) // 2] < 0.05
+
+
+def test_a_server_that_deletes_old_rows_answers_all_the_while_and_its_rows_add_up(url: str, tmp_path: Path) -> None:
+    def old() -> int:
+        return query(url, f"SELECT count(*) FROM requests WHERE ts < '{ago(7)}'")[0][0]  # noqa: S608  # our own words
+
+    aged, young = rows(30_000, ts=ago(9)), row(ts=ago(6))
+    with opened(url, tmp_path) as log:
+        log.add([*aged, young])
+        for labelled in aged[0], aged[-1], young:
+            log.feedback(labelled.id, True, "a test")
+    root = home(tmp_path / "root")
+    with running(root, REQUEST_LOG=url, LOG_RETENTION_DAYS="7") as live, Traffic(live, PAYMENT) as traffic:
+        until(lambda: len(traffic.ids) > 10)
+        assert old() > 0, "it was over before it began"
+        until(lambda: old() == 0)
+        seen = len(traffic.ids)
+        until(lambda: len(traffic.ids) > seen)
+    assert (traffic.statuses, traffic.cut, traffic.refused) == ({200}, 0, 0)
+    assert sorted(logged(url)) == sorted([young.id, *traffic.ids])
+    assert query(url, "SELECT request_id FROM feedback") == [(young.id,)]
 
 
 def test_one_process_only_sweeps(tmp_path: Path) -> None:

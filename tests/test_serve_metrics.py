@@ -85,6 +85,7 @@ def test_each_answer_is_in_one_place_of_each_metric(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path, Workers(tmp_path))
     metrics.answered(np.array([0.03]), 0, 0.0007)
     metrics.answered(np.array([0.9, 0.2, 0.99]), 2, 0.02)
+    metrics.answered(np.array([]), 0, 0.02)  # Known transactions only.
     metrics.refused(422)
     metrics.refused(418)  # Nobody's.
     found = {(one.name, *one.labels.values()): one.value for family in metrics.families() for one in family.samples}
@@ -93,7 +94,7 @@ def test_each_answer_is_in_one_place_of_each_metric(tmp_path: Path) -> None:
     assert found["errors_total", "422"] == 1
     assert sum(value for (name, *_), value in found.items() if name == "errors_total") == 1
     assert found["fraud_probabilities_count",] == 4
-    assert found["prediction_latency_seconds_count",] == 2
+    assert found["prediction_latency_seconds_count",] == 3
     assert found["prediction_latency_seconds_bucket", "0.001"] == 1
-    assert metrics.latencies() == {"p50": 0.001, "p95": 0.025, "p99": 0.025}
+    assert metrics.latencies() == {"p50": 0.025, "p95": 0.025, "p99": 0.025}
     assert LATENCY.bounds[0] == 0.0005

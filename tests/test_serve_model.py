@@ -15,6 +15,7 @@ from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, s
 
 OLD, NEW = example(), example(model="random_forest")
 PAYMENT = OLD.payments()[0]
+NO_MODEL = "models/model.onnx: not a model of this project: "
 
 
 def models(live: Live) -> set[str]:
@@ -48,9 +49,9 @@ def test_a_reload_under_load_changes_all_workers_and_costs_no_request(tmp_path: 
     ("spoil", "said"),
     [
         (lambda root: pin(root, NEW, b"other bytes"), "models/model.onnx is "),
-        (lambda root: (root / "dvc.lock").write_text("stages: ["), "dvc.lock"),
+        (lambda root: (root / "dvc.lock").write_text("stages: ["), "; `git checkout dvc.lock`"),
         (lambda root: (root / "dvc.lock").unlink(), "dvc.lock: there is no such file"),
-        (lambda root: pin(root, NEW._replace(content=b"no model at all")), "not a model of this project"),
+        (lambda root: pin(root, NEW._replace(content=b"no model at all")), NO_MODEL),
     ],
     ids=["other bytes", "no YAML", "no lock", "no model"],
 )
@@ -63,6 +64,7 @@ def test_a_model_that_cannot_be_served_changes_nothing_and_the_answer_says_why(
         assert reply.status == 409
         assert reply.json["detail"].startswith("the model stays as it is: ")
         assert said in reply.json["detail"]
+        assert "`" in reply.json["detail"].rpartition("; ")[2]  # A command that helps.
         assert models(live) == {OLD.md5}
         assert live.metric('model_reloads_total{result="refused"}') == 1
     assert (set(traffic.seen), traffic.cut, traffic.refused) == ({(200, OLD.md5)}, 0, 0)
@@ -166,6 +168,22 @@ def test_a_token_is_made_and_printed_where_none_is_set(tmp_path: Path) -> None:
         assert live.post("/reload-model", token=made["ADMIN_TOKEN"]).status == 200
         assert live.post("/reload-model", token=made["API_TOKEN"]).status == 403
         assert live.post("/predict", PAYMENT).status == 401
+
+
+def test_without_an_admin_token_the_log_says_once_that_nobody_may_reload(tmp_path: Path) -> None:
+    def warnings(live: Live) -> list[str]:
+        return [line["event"] for line in live.log() if line["level"] == "warning"]
+
+    with running(home(tmp_path, OLD), ADMIN_TOKEN="") as live:
+        (said,) = warnings(live)
+        assert said.startswith("POST /reload-model takes an admin token, and this server has none, as ADMIN_TOKEN is")
+        assert "set it and start again, or reload by SIGHUP" in live.post("/reload-model").json["detail"]
+        before = live.workers()
+        os.kill(before[0], signal.SIGKILL)
+        until(lambda: len(set(workers(live)) - set(before)) == 1)
+        assert [line for line in warnings(live) if "admin token" in line] == [said]
+    with running(tmp_path) as live:
+        assert not warnings(live)
 
 
 def test_the_folder_of_a_run_goes_with_it(tmp_path: Path) -> None:

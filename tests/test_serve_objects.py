@@ -3,7 +3,6 @@
 import hashlib
 import os
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -14,6 +13,7 @@ from configobj import ConfigObj  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certificates import certificate
 from fraud.errors import Problem
 from loopback import Answer, answering, send
 from s3 import KEY, SECRET, free_port, serving
@@ -330,15 +330,12 @@ def test_other_answers_are_told_at_once(tmp_path: Path, answer: Answer, words: s
 def test_a_certificate_that_nobody_trusts_is_refused_and_one_that_is_named_is_taken(
     tmp_path: Path, env: Callable[[str, str], None]
 ) -> None:
-    pem = tmp_path / "pem"
-    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", pem, "-out", tmp_path / "crt"]
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(["openssl", "req", "-x509", *map(str, [*made, *name])], check=True, capture_output=True)
+    made = certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "crt", pem)
+    context.load_cert_chain(made["TLS_CERT"], made["TLS_KEY"])
     with answering(lambda handler: send(handler, 200, CONTENT), context) as url:
         configure(tmp_path, url="s3://bucket", endpointurl=url)
         with pytest.raises(Problem, match=r"its certificate is not trusted here; .* SSL_CERT_FILE"):
             fetch(tmp_path, MD5, len(CONTENT))
-        env("SSL_CERT_FILE", str(tmp_path / "crt"))
+        env("SSL_CERT_FILE", made["TLS_CERT"])
         assert fetch(tmp_path, MD5, len(CONTENT)) == CONTENT

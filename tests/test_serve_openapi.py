@@ -63,6 +63,10 @@ def test_every_route_of_the_app_is_described_and_no_other(live: Live, document: 
             assert operation["summary"].endswith(".")
 
 
+def test_health_says_that_no_two_workers_serve_different_models(document: Any) -> None:
+    assert "the same, as all change together or none" in document["paths"]["/health"]["get"]["summary"]
+
+
 def test_what_is_said_of_tokens_holds(live: Live, document: Any) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud.errors import Problem
-from serve.remote.aws_keys import Keys
+from serve.remote.aws_keys import AwsKeys
 from serve.remote.s3 import Place, place, signed
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=30)
@@ -38,9 +38,9 @@ ENDPOINT = st.sampled_from(
         ENDPOINT,
     ),
     key=TEXT,
-    keys=st.builds(Keys, st.just("a test"), KEY, KEY, st.one_of(st.just(""), KEY)),
+    keys=st.builds(AwsKeys, st.just("a test"), KEY, KEY, st.one_of(st.just(""), KEY)),
 )
-def test_the_signature_is_the_one_of_botocore(place: Place, key: str, keys: Keys) -> None:
+def test_the_signature_is_the_one_of_botocore(place: Place, key: str, keys: AwsKeys) -> None:
     url = place.url(key)
     request = AWSRequest(method="GET", url=url)
     S3SigV4Auth(Credentials(keys.access, keys.secret, keys.token or None), "s3", place.region).add_auth(request)

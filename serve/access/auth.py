@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from serve.access.keys import Keys
+from serve.access.keys import IssuerKeys
 from serve.problems import Refusal
 from serve.settings import Settings
 
@@ -27,6 +27,7 @@ SENTENCES: list[tuple[type[jwt.PyJWTError], str]] = [
     (jwt.InvalidAlgorithmError, "the token is not signed in the way of its key; 'none' and HS... are never accepted"),
     (jwt.InvalidSignatureError, "the token's signature does not fit the issuer's key"),
 ]
+NO_ADMINS = "this server has none, as ADMIN_TOKEN is not set: set it and start again, or reload by SIGHUP"
 UNREADABLE = "the token is neither one that this server knows nor a JSON web token that it can read"
 
 
@@ -46,7 +47,8 @@ class Auth:
         digests = [(sha256(token.encode()), admin) for token, admin in tokens]
         self._static = [(one.digest(), Caller(f"token-{one.hexdigest()[:8]}", admin)) for one, admin in digests]
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
-        self._keys = Keys(settings.jwt_jwks) if settings.jwt_jwks else None
+        self._keys = IssuerKeys(settings.jwt_jwks) if settings.jwt_jwks else None
+        self.knows_admins = bool(settings.admin_tokens or settings.jwt_jwks)
 
     def who(self, authorization: str | None) -> Caller:
         """Return the caller, or refuse with 401 and the reason."""
@@ -67,6 +69,8 @@ class Auth:
         """Refuse with 403 whoever may not change the server."""
         if not caller.admin:
             detail = "this takes an admin token: one of ADMIN_TOKEN, or one that its issuer gave the scope 'admin'"
+            if not self.knows_admins:
+                detail = f"this takes an admin token, and {NO_ADMINS}"
             raise Refusal(403, detail, {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="admin"'})
 
     def _known(self, token: str) -> Caller | None:
@@ -86,7 +90,7 @@ class Auth:
             detail = next((sentence for kind, sentence in SENTENCES if isinstance(error, kind)), UNREADABLE)
             raise _wrong(detail) from None
 
-    def _claims(self, token: str, keys: Keys) -> dict[str, Any]:
+    def _claims(self, token: str, keys: IssuerKeys) -> dict[str, Any]:
         """Return what the issuer says; the key decides how it has to be signed, never the token."""
         header = jwt.get_unverified_header(token)
         if str(header.get("alg")) not in ALGORITHMS:

@@ -13,10 +13,10 @@ TIMEOUT = 2.0  # Seconds for an answer of the issuer.
 PAUSE = 10.0  # Seconds between two questions to the issuer, whatever tokens ask for.
 FRESH = 300.0  # Seconds after which known keys are asked for again.
 KEEP = 3600.0  # Seconds for which known keys stay good while the issuer is away.
-LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-class Keys:
+class IssuerKeys:
     """Keys by their id; one thread at a time reads them, and a token with a known key does not wait for that."""
 
     def __init__(self, source: str) -> None:
@@ -56,7 +56,7 @@ class Keys:
         try:
             self._keys = self._fetch()
         except Exception as error:  # The issuer's text may break its parser anywhere; known keys stay.
-            LOG.warning("JWT_JWKS: %s: no keys (%s: %s)", self._source, type(error).__name__, error)
+            logger.warning("JWT_JWKS: %s: no keys (%s: %s)", self._source, type(error).__name__, error)
             self._tried = time.monotonic()
         else:
             self._read = self._tried = time.monotonic()

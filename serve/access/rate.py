@@ -23,7 +23,7 @@ BUCKET = struct.Struct(f"={SLOTS}Q{SLOTS}q")  # Who they are, and their times in
 ONE = struct.Struct("=q")
 SIZE = BUCKETS * BUCKET.size
 PAUSE = 0.00002  # Seconds between two looks at a lock that another worker holds.
-PATIENCE = 0.25  # Seconds after which that worker is taken to be stopped, and the request passes uncounted.
+LOCK_WITHIN = 0.25  # Seconds after which that worker is taken to be stopped, and the request passes uncounted.
 
 
 class Rate:
@@ -80,7 +80,7 @@ class Rate:
 
     def _held(self, place: int) -> bool:
         """Lock a bucket against other workers; false where one that was stopped with the lock in hand keeps it."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + LOCK_WITHIN
         while True:  # A lock that waits would be told of deadlocks with other files' locks that are none.
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete, event, func, literal, make_url, select
-from sqlalchemy.exc import ArgumentError
 
-from fraud.errors import Problem
 from serve.journal.migrate import LOCK, migrate, version
 from serve.journal.tables import COLUMNS, HEAD, Row, feedback, requests
+from serve.values import database
 
 logger = logging.getLogger("fraud.serve")
-PATIENCE = 1.0  # Seconds that a caller may wait for the database before the spool takes its rows.
+WRITE_WITHIN = 1.0  # Seconds that a caller may wait for the database before the spool takes its rows.
 AT_ONCE = 5_000  # Rows in one transaction; 10,000 take PostgreSQL half a second.
 WAL_LIMIT = 8 << 20  # Bytes of SQLite's log from which on a thread empties it, beside the writers.
 WAL_PAGES = 16_000  # Of 4 kB; from here on a writer has to.
@@ -30,12 +29,12 @@ class Database:
 
     def __init__(self, url: str, sync: str) -> None:
         """Open nothing yet."""
-        self.url = _url(url)
+        self.url = make_url(database(url))
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self._sync = sync
         self._writer: Connection | None = None
         self._inode = (0, 0)
-        self._turn = -1
+        self._lock_file = -1
         self.engine = _sqlite(self.url, sync) if self.path else _postgresql(self.url)
         self._insert = _insertion(self.engine)
 
@@ -62,7 +61,7 @@ class Database:
         """Let a forked child begin anew, without touching what its parent has open."""
         self.engine.dispose(close=False)
         _inherited.append(self._writer)
-        self._writer, self._turn = None, -1
+        self._writer, self._lock_file = None, -1
 
     def check(self) -> None:
         """Raise where the database would not take rows."""
@@ -151,14 +150,14 @@ class Database:
         if not self.path:
             yield
             return
-        if self._turn < 0:
+        if self._lock_file < 0:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._turn = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        _take(self._turn)
+            self._lock_file = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        _lock(self._lock_file)
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     @contextmanager
     def _transaction(self, connection: Connection) -> Iterator[None]:
@@ -186,9 +185,9 @@ class Database:
 _inherited: list[Connection | None] = []  # Of a parent process; a child that closed them would end the parent's.
 
 
-def _take(file: int) -> None:
-    """Lock a file within PATIENCE; flock() alone would wait for a stopped process for ever."""
-    end = time.monotonic() + PATIENCE
+def _lock(file: int) -> None:
+    """Lock a file within WRITE_WITHIN; flock() alone would wait for a stopped process for ever."""
+    end = time.monotonic() + WRITE_WITHIN
     while True:
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,21 +195,6 @@ def _take(file: int) -> None:
             if time.monotonic() > end:
                 raise TimeoutError("another process holds the database") from None
             time.sleep(5e-5)  # As long as a transaction takes.
-
-
-def _url(text: str) -> URL:
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise Problem("REQUEST_LOG is not a URL; write sqlite:///data/requests.db or postgresql://…") from None
-    backend = url.get_backend_name()
-    if backend in {"postgres", "postgresql"}:
-        return url.set(drivername="postgresql+psycopg")
-    if backend != "sqlite":
-        raise Problem(f"REQUEST_LOG: '{backend}' is not supported; write sqlite:///data/requests.db or postgresql://…")
-    if url.database in {None, "", ":memory:"} or str(url.database).startswith("file:"):
-        raise Problem("REQUEST_LOG: the workers share one file; write sqlite:///data/requests.db")
-    return url
 
 
 def _insertion(engine: Engine) -> str:
@@ -222,12 +206,12 @@ def _insertion(engine: Engine) -> str:
 
 def _sqlite(url: URL, sync: str) -> Engine:
     engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", pool_timeout=PATIENCE, connect_args={"check_same_thread": False}
+        url, isolation_level="AUTOCOMMIT", pool_timeout=WRITE_WITHIN, connect_args={"check_same_thread": False}
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+        connection.execute(f"PRAGMA busy_timeout = {WRITE_WITHIN * 1000:.0f}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {sync}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
@@ -238,6 +222,6 @@ def _sqlite(url: URL, sync: str) -> Engine:
 def _postgresql(url: URL) -> Engine:
     from serve.journal.patience import connect  # noqa: PLC0415  # psycopg takes 0.2 s to import.
 
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_timeout=PATIENCE, paramstyle="format")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_timeout=WRITE_WITHIN, paramstyle="format")
     event.listen(engine, "do_connect", lambda _dialect, _record, words, named: connect(*words, **named))
     return engine

@@ -11,7 +11,7 @@ from pathlib import Path
 from serve.journal.tables import timestamp
 
 AT_ONCE = 500  # Rows a transaction: some 10 ms for which a writer waits.
-PAUSE = 0.05
+PAUSE = 0.05  # Seconds between two of them.
 HOUR = 3600.0
 logger = logging.getLogger("fraud.serve")
 Delete = Callable[[str, int], int]  # (before, how many at most) -> how many it deleted

@@ -71,7 +71,7 @@ class Metrics:
         self._folder = run
 
     def answered(self, probabilities: Values, frauds: int, seconds: float) -> None:
-        """Count the answers to one request."""
+        """Count one request and its new predictions, of which there are none where it repeats known transactions."""
         count = len(probabilities)
         seen = PROBABILITY.one(float(probabilities[0])) if count == 1 else PROBABILITY.many(probabilities)
         self._counters.add({ANSWERS: count - frauds, ANSWERS + 1: frauds, **LATENCY.one(seconds), **seen})
@@ -93,11 +93,11 @@ class Metrics:
     def families(self) -> Iterator[Metric]:
         """Return the counters of all workers together."""
         totals = self._counters.totals()
-        yield _counter("predictions", "Answers, by what they said.", "label", LABELS, totals[ANSWERS:])
-        yield CounterMetricFamily("fraud_predictions", "Answers that said fraud.", value=float(totals[ANSWERS + 1]))
+        yield _counter("predictions", "Predictions, by what they said.", "label", LABELS, totals[ANSWERS:])
+        yield CounterMetricFamily("fraud_predictions", "Predictions that said fraud.", value=float(totals[ANSWERS + 1]))
         yield _counter("errors", "Answers that were no success, by status.", "code", CODES, totals[ERRORS:])
         yield _counter("model_reloads", "Reloads of the model, by result.", "result", RESULTS, totals[RELOADS:])
-        yield PROBABILITY.family("fraud_probabilities", "Probabilities of fraud that were answered.", totals)
+        yield PROBABILITY.family("fraud_probabilities", "Probabilities of fraud that were predicted.", totals)
         yield LATENCY.family("prediction_latency_seconds", "From a request's arrival to its answer.", totals)
 
 

@@ -7,7 +7,7 @@ const each = (found) => Object.entries(found).filter(([, value]) => value > 0).m
 connect(async () => {
   const found = await ask("/metrics");
   const { counters, latency_seconds: latency, last_hour: hour, feedback: known } = found;
-  facts(byId("answers"), [...each(counters.predictions), ["of a hundred, 50 took", seconds(latency.p50)],
+  facts(byId("answers"), [...each(counters.predictions), ["of a hundred requests, 50 took", seconds(latency.p50)],
     ["95 took", seconds(latency.p95)], ["99 took", seconds(latency.p99)]]);
   facts(byId("hour"), [["answers", count(hour.answers)], ["fraud", count(hour.frauds)], ["share", percent(hour.fraud_rate)]]);
   const errors = each(counters.errors);

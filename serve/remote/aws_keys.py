@@ -19,7 +19,7 @@ MACHINE = "http://169.254.169.254"  # Where EC2 does.
 TIMEOUT = 1.0  # Seconds; both are on this machine.
 
 
-class Keys(NamedTuple):
+class AwsKeys(NamedTuple):
     """Keys and where they are from; only that is ever shown."""
 
     source: str
@@ -39,7 +39,7 @@ class Lent(msgspec.Struct, rename="pascal"):
     token: str | None = None
 
 
-def find(settings: Mapping[str, str]) -> Keys:
+def find(settings: Mapping[str, str]) -> AwsKeys:
     """Return the first keys that there are, for a remote with these settings of DVC."""
     for source in (_configured, _given, _shared, _container, _machine):
         if keys := source(settings):
@@ -50,26 +50,26 @@ def find(settings: Mapping[str, str]) -> Keys:
     )
 
 
-def _keys(source: str, access: str | None, secret: str | None, token: str | None) -> Keys | None:
+def _keys(source: str, access: str | None, secret: str | None, token: str | None) -> AwsKeys | None:
     if not (access and secret):
         return None
-    keys = Keys(source, access.strip(), secret.strip(), (token or "").strip())
+    keys = AwsKeys(source, access.strip(), secret.strip(), (token or "").strip())
     if not all(re.fullmatch("[!-~]*", part) for part in keys[1:]):
         raise Problem(f"{source}: found characters in the credentials that no key has; set them anew")
     return keys
 
 
-def _configured(settings: Mapping[str, str]) -> Keys | None:
+def _configured(settings: Mapping[str, str]) -> AwsKeys | None:
     names = ("access_key_id", "secret_access_key", "session_token")
     return _keys(".dvc/config.local", *(settings.get(name) for name in names))
 
 
-def _given(_: Mapping[str, str]) -> Keys | None:
+def _given(_: Mapping[str, str]) -> AwsKeys | None:
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     return _keys("AWS_ACCESS_KEY_ID", *map(os.environ.get, names))
 
 
-def _shared(settings: Mapping[str, str]) -> Keys | None:
+def _shared(settings: Mapping[str, str]) -> AwsKeys | None:
     path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
     wanted = settings.get("profile") or os.environ.get("AWS_PROFILE")
     found = read_ini(path).get(wanted or "default", {})
@@ -80,7 +80,7 @@ def _shared(settings: Mapping[str, str]) -> Keys | None:
     return keys
 
 
-def _container(_: Mapping[str, str]) -> Keys | None:
+def _container(_: Mapping[str, str]) -> AwsKeys | None:
     path = os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
     url = CONTAINER + path if path else os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
     if not url:
@@ -100,7 +100,7 @@ def _container_token() -> str:
         raise Problem(os_sentence(error)) from None
 
 
-def _machine(_: Mapping[str, str]) -> Keys | None:
+def _machine(_: Mapping[str, str]) -> AwsKeys | None:
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         return None
     base = (os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or MACHINE).rstrip("/") + "/latest/"
@@ -124,6 +124,6 @@ def _ask(url: str, headers: Mapping[str, str], method: str = "GET") -> bytes:
         raise
 
 
-def _lent(source: str, body: bytes) -> Keys | None:
+def _lent(source: str, body: bytes) -> AwsKeys | None:
     lent = msgspec.json.decode(body, type=Lent)  # Its errors are ValueErrors.
     return _keys(source, lent.access_key_id, lent.secret_access_key, lent.token)

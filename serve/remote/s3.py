@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from fraud.errors import Problem
-from serve.remote.aws_keys import Keys, find
+from serve.remote.aws_keys import AwsKeys, find
 
 TIMEOUT = 10.0  # Seconds without a byte.
 LONGEST = 300.0  # Seconds for all bytes.
@@ -69,7 +69,7 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def signed(url: str, keys: Keys, region: str, moment: datetime) -> dict[str, str]:
+def signed(url: str, keys: AwsKeys, region: str, moment: datetime) -> dict[str, str]:
     """Return the headers of a GET with AWS Signature V4; `url` is percent-encoded and has no query."""
     stamp = f"{moment:%Y%m%dT%H%M%SZ}"
     headers = {"host": _host(url), "x-amz-content-sha256": NOTHING, "x-amz-date": stamp}
@@ -95,7 +95,7 @@ def _host(url: str) -> str:
     return host if parts.port in (None, usual) else f"{host}:{parts.port}"
 
 
-class Away(Exception):
+class Transient(Exception):
     """A fault that may be gone at the next try."""
 
 
@@ -112,14 +112,14 @@ def read(place: Place, settings: Mapping[str, str], key: str, size: int) -> byte
     for pause in (*PAUSES, None):
         try:
             return _try(place, keys, place.url(key), size)
-        except Away as fault:
+        except Transient as fault:
             if pause is None:
                 raise Problem(f"{place}: {fault}, at each of {len(PAUSES) + 1} tries; try again later") from None
             time.sleep(pause)
     raise AssertionError
 
 
-def _try(place: Place, keys: Keys, url: str, size: int) -> bytes | None:
+def _try(place: Place, keys: AwsKeys, url: str, size: int) -> bytes | None:
     headers = signed(url, keys, place.region, datetime.now(UTC))
     request = Request(url, headers=headers)  # noqa: S310  # place() lets only http and https through
     try:
@@ -135,7 +135,7 @@ def _try(place: Place, keys: Keys, url: str, size: int) -> bytes | None:
             raise Problem(
                 f"{place}: its certificate is not trusted here; name the file of its authority in SSL_CERT_FILE"
             ) from None
-        raise Away(_words(reason)) from None
+        raise Transient(_words(reason)) from None
 
 
 def _words(reason: object) -> str:
@@ -154,13 +154,13 @@ def _body(response: HTTPResponse, size: int) -> bytes:
     while len(content) < wanted and (part := response.read1(wanted - len(content))):
         content += part
         if time.monotonic() > end:
-            raise Away(f"not all bytes came in {LONGEST:g} s")
+            raise Transient(f"not all bytes came in {LONGEST:g} s")
     if length.isdecimal() and len(content) < wanted:
-        raise Away(f"the connection ended after {len(content)} of {length} bytes")
+        raise Transient(f"the connection ended after {len(content)} of {length} bytes")
     return bytes(content)
 
 
-def _judge(place: Place, keys: Keys, error: HTTPError) -> None:
+def _judge(place: Place, keys: AwsKeys, error: HTTPError) -> None:
     """Return where the object is simply not there, and else raise what the answer means."""
     body = b""
     with suppress(OSError, HTTPException):
@@ -172,7 +172,7 @@ def _judge(place: Place, keys: Keys, error: HTTPError) -> None:
         return
     answer = f"{place}: answered {error.code} {code}".rstrip()
     if error.code >= 500 or error.code == 429:
-        raise Away(f"answered {error.code} {code}".rstrip())
+        raise Transient(f"answered {error.code} {code}".rstrip())
     if home != place.region and re.fullmatch("[a-z0-9-]{1,40}", home):
         remedy = f"`dvc remote modify {place.remote} region {home}`"
         raise Problem(f"{place}: is in region {home}, was asked as in {place.region}; {remedy}")

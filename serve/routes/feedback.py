@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from serve.answers import fingerprints
 from serve.journal.tables import Row
-from serve.misfits import NAME, Named, misfit, once, parse
+from serve.misfits import LONGEST_ID, NAME, Named, misfit, once, parse
 from serve.parts import admitted, answered, body, parts
 from serve.problems import Refusal
 
@@ -70,5 +70,5 @@ def _label(value: Any) -> bool:
 def _text(found: Named, key: str) -> str:
     value = found[key]
     if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise Refusal(422, f"field '{key}' is no text of 1 to 200 printable characters", field=key)
+        raise Refusal(422, f"field '{key}' is no text of 1 to {LONGEST_ID} printable characters", field=key)
     return value

@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from serve.parts import Parts, admitted, answered, moment, parts, scoring
+from serve.model import Served
+from serve.parts import admitted, answered, moment, parts, scoring
 
 routes = Blueprint("health", __name__)
 REPORTS = {"metrics": "reports/metrics.json", "drift": "reports/drift.json"}
@@ -14,11 +15,11 @@ REPORTS = {"metrics": "reports/metrics.json", "drift": "reports/drift.json"}
 
 @routes.get("/health")
 def health() -> Response:
-    """Say that the server is alive, and which model each worker serves."""
-    here = parts()
-    md5 = here.models.current().pin.md5
-    workers = [{"pid": int(name.partition("-")[0]), "model": md5} for name in sorted(here.models.votes())]
-    return answered({"status": "alive", **lineage(here), "workers": workers})
+    """Say that the server is alive, and which model its workers serve: the same, as all change together or none."""
+    models = parts().models
+    served = models.current()
+    workers = [{"pid": int(name.partition("-")[0]), "model": served.pin.md5} for name in sorted(models.votes())]
+    return answered({"status": "alive", **lineage(served), "workers": workers})
 
 
 @routes.get("/ready")
@@ -30,7 +31,7 @@ def ready() -> Response:
     log = {"state": state, "pending": here.log.pending()}
     able = here.log.takes_rows() or here.settings.allow_unlogged
     status = "not ready" if not able else "ready" if log["state"] == "writable" else "degraded"
-    return answered({"status": status, **lineage(here), "log": log}, 200 if able else 503)
+    return answered({"status": status, **lineage(here.models.current()), "log": log}, 200 if able else 503)
 
 
 @routes.get("/model")
@@ -42,7 +43,7 @@ def model() -> Response:
     reports = {name: found for name, path in REPORTS.items() if (found := _report(here.root / path)) is not None}
     return answered(
         {
-            **lineage(here),
+            **lineage(now.served),
             "threshold": now.threshold,
             "threshold_of_the_contract": contract.threshold,
             "features": contract.features,
@@ -53,9 +54,8 @@ def model() -> Response:
     )
 
 
-def lineage(here: Parts) -> dict[str, Any]:
-    """Return which model is served, and since when."""
-    served = here.models.current()
+def lineage(served: Served) -> dict[str, Any]:
+    """Return which model it is, and since when it is served."""
     return {
         "model": served.pin.md5,
         "git_rev": served.pin.git_rev,

@@ -57,7 +57,7 @@ def summary(here: Parts) -> dict[str, Any]:
     counted = {metric.name: _plain(metric) for metric in here.metrics.families() if metric.type == "counter"}
     drift = seen.drift
     return {
-        **lineage(here),
+        **lineage(here.models.current()),
         "counters": counted,
         "latency_seconds": here.metrics.latencies(),
         "last_hour": {"answers": seen.answers, "frauds": seen.frauds, "fraud_rate": seen.fraud_rate},

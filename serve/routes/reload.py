@@ -23,4 +23,4 @@ def reload_model() -> Response:
         raise Refusal(409, f"the model stays as it is: {problem}", model=before) from None
     changed = served.pin.md5 != before
     here.metrics.reloaded("changed" if changed else "unchanged")
-    return answered({"status": "reloaded", "changed": changed, "before": before, **lineage(here)})
+    return answered({"status": "reloaded", "changed": changed, "before": before, **lineage(served)})
