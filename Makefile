@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data collect remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
+.PHONY: help setup system repro test check metrics plots drift-report exp data collect watch remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3
 
 collect: $(READY) ## turn each finished week of the request log into a batch: [TO=folder | TO=s3://bucket/weekly_data/ [ENDPOINT=url]] [LOG=url] [WEEK=2026-W08]
 	@$(RUN) fraud.loop.collect "TO=$(TO)" "ENDPOINT=$(ENDPOINT)" "LOG=$(LOG)" "WEEK=$(WEEK)"
+
+watch: $(READY) ## retrain whenever a week is new or changed where the batches are imported from; looks EVERY=15m
+	@$(RUN) fraud.loop.watch "EVERY=$(EVERY)"
 
 remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
 	@$(RUN) fraud.loop.remote "S3=$(S3)" "ENDPOINT=$(ENDPOINT)"
