@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -14,13 +16,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import EndpointConnectionError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import collect
 from fraud.loop.s3_shelf import Bucket
 from fraud.loop.shelf import Mark, Moved
-from s3 import KEY, SECRET, Copy, Server, empty, serving
+from needed import needed
+from repositories import BIN
+from s3 import KEY, SECRET, Copy, Server, empty, free_port, serving
 from test_collect import PARAMS, checked
 from weekly_logs import W09, Logbook, answers
 
@@ -201,3 +206,46 @@ def test_without_to_the_weeks_go_where_they_are_imported_from_and_dvc_sees_them(
     assert ": nothing new" in copy.loop("data", "UPDATE=1")
     brought = {Path(name).name: content for name, content in copy.files("data/raw/creditcard").items()}
     assert brought == files(server, prefix)
+
+
+@pytest.fixture
+def conditional(prefix: str) -> Iterator[Bucket]:
+    """A bucket of a server that knows conditions, as Amazon's does; it takes any key."""
+    program = needed(shutil.which("moto_server", path=f"{BIN}:{os.environ['PATH']}"), "moto_server")
+    port = free_port()
+    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        bucket = Bucket({"url": f"s3://bank/{prefix}", "endpointurl": f"http://127.0.0.1:{port}"})
+        make(bucket, process)
+        yield bucket
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def make(bucket: Bucket, process: subprocess.Popen[bytes]) -> None:
+    """Make the bucket as soon as its server is there."""
+    for _ in range(600):
+        assert process.poll() is None, "moto ended"
+        try:
+            bucket._client.create_bucket(Bucket="bank")
+        except EndpointConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("moto does not answer")
+
+
+def test_a_version_that_came_between_the_look_and_the_write_stays(
+    conditional: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(conditional, b"first", 1, None)
+    first = conditional.find(NAME)
+    put(conditional, b"second", 2, first)
+    second = conditional.find(NAME)
+    for seen in None, first:
+        with monkeypatch.context() as patch:
+            patch.setattr(conditional, "find", lambda _, seen=seen: seen)
+            with pytest.raises(Moved):
+                put(conditional, b"late", 1, seen)
+    assert conditional.find(NAME) == second
