@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ exp: $(READY) ## compare the experiments of `dvc exp run` in a narrow table
 
 data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3=s3://bucket/prefix/ [ENDPOINT=url] | UPDATE=1
 	@$(RUN) fraud.loop.data "CSV=$(CSV)" "BATCHES=$(BATCHES)" "DIR=$(DIR)" "S3=$(S3)" "ENDPOINT=$(ENDPOINT)" "UPDATE=$(UPDATE)"
+
+collect: $(READY) ## turn each finished week of the request log into a batch: [TO=folder | TO=s3://bucket/weekly_data/ [ENDPOINT=url]] [LOG=url] [WEEK=2026-W08]
+	@$(RUN) fraud.loop.collect "TO=$(TO)" "ENDPOINT=$(ENDPOINT)" "LOG=$(LOG)" "WEEK=$(WEEK)"
+
+watch: $(READY) ## retrain whenever a week is new or changed where the batches are imported from; looks EVERY=15m
+	@$(RUN) fraud.loop.watch "EVERY=$(EVERY)"
 
 remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
 	@$(RUN) fraud.loop.remote "S3=$(S3)" "ENDPOINT=$(ENDPOINT)"

@@ -78,6 +78,7 @@ def test_a_section_is_read_as_typed_values(tmp_path: Path, monkeypatch: pytest.M
             r"'tip' is not a number .* kept",
         ),
         ("columns: {batch: {role: feature, type: number}}", r"the name 'batch' is taken by ingest"),
+        ("columns: {label_source: {role: feature, type: number}}", r"the name 'label_source' is taken by ingest"),
         ("columns: {speed: {role: feature, type: number}}", r"found 0 columns with role 'label', expected one"),
         ("columns: {fraud: {role: label, type: integer}}", r"no column has role 'feature'"),
         (f"amount: price\n{COLUMNS}", r"amount: 'price' is not a number column"),

@@ -4,11 +4,14 @@ from collections import Counter
 
 from fraud.csv_records import fields
 from fraud.errors import Problem, nearest
-from fraud.schema import Schema
+from fraud.schema import SOURCE, Schema
 
 
 def header(record: bytes, schema: Schema, file: str) -> list[str]:
-    """Return the names of a file's columns in their order there, once they are those of the schema."""
+    """Return the names of a file's columns in their order there, once they are those of the schema.
+
+    One more is welcome: where each label came from.
+    """
     parts = fields(record)
     if parts is None:
         raise Problem(f"{file}: a quote or a carriage return is in the middle of a field of the header; mend it there")
@@ -29,7 +32,7 @@ def _check_names(names: list[str], schema: Schema, file: str) -> None:
         if times > 1:
             raise Problem(f"{file}: column '{name}' is there {times} times; {contract}; name each column once")
     for name in names:
-        if name not in expected:
+        if name not in (*expected, SOURCE):
             raise Problem(f"{file}: unknown column '{name}'{nearest(name, set(expected) - set(names))}; {contract}")
     for name in expected:
         if name not in names:

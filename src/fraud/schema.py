@@ -19,6 +19,8 @@ TYPES_OF_ROLE: dict[str, tuple[str, ...]] = {
     "time": ("number", "integer", "date"),
 }
 BATCH = "batch"  # The column that ingest adds: which batch a row came from.
+SOURCE = "label_source"  # The column that a batch may have beside those of its schema: see fraud/labels.py.
+GUESS = "derived_label"  # The column in which ingest keeps labels that nobody knows to be true.
 
 
 class Column(Section, frozen=True):
@@ -89,8 +91,8 @@ def _check_column(where: str, name: Any, column: Column) -> None:
     if len(set(column.categories)) != len(column.categories):
         raise Problem(f"{where}: a category is listed twice; list each once")
     _check_range(where, column)
-    if name == BATCH:
-        raise Problem(f"{where}: the name '{BATCH}' is taken by ingest, which adds it; rename the column")
+    if name in (BATCH, SOURCE, GUESS):
+        raise Problem(f"{where}: the name '{name}' is taken by ingest, which adds it; rename the column")
 
 
 def _check_range(where: str, column: Column) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from dvc.config import Config, ConfigError
@@ -57,13 +58,19 @@ def default() -> str:
     return str(_config()["core"].get("remote", ""))
 
 
-def place(name: str) -> str:
-    """Return where a remote is, for a message."""
+def settings_of(name: str) -> dict[str, Any]:
+    """Return the settings of a remote, with those of .dvc/config.local."""
     known = _config()["remote"]
     if name not in known:
         raise Problem(f"{CONFIG}: found no remote '{name}'; `git diff` shows who removed it, or set one with `{FORM}`")
-    server = known[name].get("endpointurl")
-    return known[name]["url"] + (f" at {server}" if server else "")
+    return dict(known[name])
+
+
+def place(name: str) -> str:
+    """Return where a remote is, for a message."""
+    found = settings_of(name)
+    server = found.get("endpointurl")
+    return found["url"] + (f" at {server}" if server else "")
 
 
 def _config() -> Config:

@@ -44,10 +44,15 @@ def listed(name: str) -> list[str]:
     code, text = answer("ls-url", f"remote://{name}/")
     if not code:
         return text.split()
-    cause = next((cause for pattern, cause in CAUSES.items() if re.search(pattern, text)), None)
-    if cause is None and EMPTY in text:
+    found = cause(text)
+    if found is None and EMPTY in text:
         return []
-    raise Problem(f"{where}: {cause or f'{_said(text)}; mend that, then run it again'}")
+    raise Problem(f"{where}: {found or f'{_said(text)}; mend that, then run it again'}")
+
+
+def cause(text: str) -> str | None:
+    """Return what a message of a storage client means, where that is known, and what to do."""
+    return next((found for pattern, found in CAUSES.items() if re.search(pattern, text)), None)
 
 
 def status(*options: str) -> dict[str, Any]:

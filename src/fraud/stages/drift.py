@@ -14,6 +14,7 @@ from fraud import batches, params
 from fraud.drift_rule import Finding, Key, Rule, checks, equal_weeks, judge
 from fraud.errors import run
 from fraud.features import Values, matrix
+from fraud.labels import known_labels
 from fraud.outputs import write_csv, write_json
 from fraud.profiles import Profile
 from fraud.samples import Sample, compare, profiles, sample, sorted_scores
@@ -64,7 +65,7 @@ class Scored(NamedTuple):
 
 
 def _sample(table: pa.Table, schema: Schema) -> Sample:
-    return sample(matrix(table, schema), table[schema.label].cast(pa.float64()).to_numpy(), schema)
+    return sample(matrix(table, schema), known_labels(table, schema.label).cast(pa.float64()).to_numpy(), schema)
 
 
 def _scores(scored: pa.Table) -> dict[Key, Values]:

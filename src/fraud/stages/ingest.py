@@ -18,9 +18,10 @@ from fraud.columns import fit
 from fraud.csv_records import FIELD, fields, read_records
 from fraud.errors import Problem, run
 from fraud.header import header
+from fraud.labels import SOURCES, set_apart
 from fraud.outputs import whole, write_json
 from fraud.params import Section
-from fraud.schema import BATCH, Schema, load
+from fraud.schema import BATCH, SOURCE, Schema, load
 from fraud.tables import without_pandas, write_table
 
 LONGEST = 60  # Letters of a value that a reason repeats.
@@ -64,7 +65,7 @@ def ingest(records: list[bytes], schema: Schema, file: str) -> Checked:
     keep = np.ones(len(rows), dtype=bool)
     keep[list(misfits)] = False
     rejected = [Rejected(row, reasons[row], records[row]) for row in sorted(reasons)]
-    table = table.filter(pa.array(keep))
+    table = set_apart(table.filter(pa.array(keep)), schema.label)
     return Checked(table.append_column(BATCH, pa.repeat(batches.batch_name(Path(file)), len(table))), rejected)
 
 
@@ -112,9 +113,8 @@ def _fit_columns(text: pa.Table, schema: Schema) -> tuple[pa.Table, dict[int, st
     """Return the typed columns that are not ignored, and the reasons by the index of a row."""
     columns: dict[str, pa.Array] = {}
     reasons: dict[int, list[str]] = {}
-    for name, column in schema.columns.items():
-        if column.role == "ignored":
-            continue
+    wanted = {name: column for name, column in schema.columns.items() if column.role != "ignored"}
+    for name, column in (wanted | ({SOURCE: SOURCES} if SOURCE in text.column_names else {})).items():
         values = text[name].combine_chunks()
         columns[name], misfits = fit(values, column)
         for misfit in misfits:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from fraud import batches, params
 from fraud.errors import Problem, nearest, run
+from fraud.labels import known_labels, taken_in, without_guesses
 from fraud.outputs import write_json
 from fraud.params import Section
 from fraud.schema import BATCH, Schema, load
@@ -38,7 +39,7 @@ class Window(NamedTuple):
 
 
 class Splits(NamedTuple):
-    """Disjoint rows in the order of the batches; training and test rows all have a label."""
+    """Disjoint rows in the order of the batches; all training and test rows have a label, the latter a known one."""
 
     train: pa.Table
     test: pa.Table
@@ -81,16 +82,23 @@ def _end(names: list[str], until: str | None) -> int:
 
 
 def split(tables: Mapping[str, pa.Table], window: Window, label: str, params: Params) -> Splits:
-    """Return the rows of each part; rows without a label are only ever current."""
-    train, test, current = ([tables[name] for name in part] for part in window)
-    known = pa.concat_tables(train)
-    known = known.filter(pc.is_valid(known[label]))
-    rest = pa.concat_tables(current) if current else known.slice(0, 0)
+    """Return the rows of each part; rows without a label are only ever current, derived labels only ever train."""
+    train, test, current = (_joined([tables[name] for name in part]) for part in window)
+    usable = taken_in(train, label)
+    usable = usable.filter(pc.is_valid(usable[label]))
+    rest = without_guesses(current) if window.current else usable.slice(0, 0)
     if params.method == "stratified":
-        chosen = _draw(known[label].to_numpy(), params)
-        return Splits(known.filter(pa.array(~chosen)), known.filter(pa.array(chosen)), rest)
-    tested = pa.concat_tables(test)
-    return Splits(known, tested.filter(pc.is_valid(tested[label])), rest)
+        known = pc.is_valid(known_labels(usable, label)).to_numpy()
+        chosen = np.zeros(len(usable), dtype=bool)
+        chosen[known] = _draw(usable[label].to_numpy()[known], params)
+        return Splits(usable.filter(pa.array(~chosen)), usable.filter(pa.array(chosen)), rest)
+    tested = without_guesses(test)
+    return Splits(usable, tested.filter(pc.is_valid(tested[label])), rest)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table | None:
+    """Return the rows of all batches, of which some may say where their labels came from."""
+    return pa.concat_tables(tables, promote_options="default") if tables else None
 
 
 def _draw(labels: np.ndarray, params: Params) -> np.ndarray:

@@ -1,0 +1,95 @@
+"""Look every so often whether weekly files are new or changed where they are imported from, and retrain then."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from fraud.errors import Problem, run
+from fraud.loop import weekly_place
+from fraud.loop.shelf import HIDDEN
+from fraud.outputs import md5_of
+
+FORM = "make watch EVERY=15m"
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+RETRAIN = ("-m", "fraud.loop.retrain")
+ENDS = {  # How retraining ends: in words, and whether the weeks that are there need no further look.
+    0: ("done", True),
+    3: ("the gate said no", True),
+    4: ("another run is at work here; the next round looks again", False),
+}
+Versions = dict[str, str]
+
+
+def seconds(text: str) -> int:
+    """Return a time like 90s, 15m, 6h or 1d in seconds."""
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    if not found:
+        raise Problem(f"EVERY={text}: expected a time like 15m (or s, h, d); {FORM}")
+    return int(found[1]) * UNITS[found[2]]
+
+
+def news(before: Versions, now: Versions) -> list[str]:
+    """Return what is new, changed or gone, in words."""
+    words = dict.fromkeys(now.keys() - before, "is new") | dict.fromkeys(before.keys() - now, "is gone")
+    words |= {name: "changed" for name in now.keys() & before if now[name] != before[name]}
+    return [f"{name} {words[name]}" for name in sorted(words)]
+
+
+def recorded(folder: Path) -> Versions:
+    """Return the md5 of each weekly file that is here; a bucket whose versions are no md5s differs once."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name: md5_of(path) for path in found if path.is_file() and not path.name.startswith(HIDDEN)}
+
+
+def round_(before: Versions) -> Versions:
+    """Retrain if something is new, and return the versions of which nothing more is to be done."""
+    dataset = weekly_place.dataset()
+    shelf = weekly_place.imported(Path("data/raw", f"{dataset}.dvc"))
+    now = shelf.versions()
+    told = news(before, now)
+    if not told:
+        return before
+    print(f"{shelf}: {', '.join(told)}; `make retrain`", flush=True)
+    code = retrain()
+    word, settled = ENDS.get(code, (f"failed with {code}; the next round tries again", False))
+    print(f"retrain: {word}", flush=True)
+    return now if settled else before
+
+
+def retrain() -> int:
+    """Run the retraining to its end; when this process has to end, so has all that was started."""
+    child = subprocess.Popen([sys.executable, *RETRAIN], start_new_session=True)
+    try:
+        return child.wait()
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGTERM)
+            child.wait()
+
+
+def _end(*_: object) -> NoReturn:
+    print("watch: ended", flush=True)
+    sys.exit(0)
+
+
+def main(*arguments: str) -> None:
+    """Look again and again, until SIGTERM."""
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    pause = seconds(given.get("EVERY") or "15m")
+    signal.signal(signal.SIGTERM, _end)
+    versions = recorded(Path("data/raw", weekly_place.dataset()))
+    while True:
+        try:
+            versions = round_(versions)
+        except (Problem, OSError) as problem:
+            print(f"{problem}; the next round tries again", file=sys.stderr, flush=True)
+        time.sleep(pause)
+
+
+if __name__ == "__main__":
+    run(main)

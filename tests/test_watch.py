@@ -1,0 +1,150 @@
+"""make watch: retraining runs when a week is new or changed where the batches are imported from, and only then."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from examples import ROOT
+from fraud.errors import Problem
+from fraud.loop import watch
+
+# A retraining that writes down that it ran, and ends as the file `code` says, or lasts as long as it says.
+RETRAIN = """
+import signal, sys, time
+from pathlib import Path
+def end(*_):
+    Path("ended").write_text("")
+    sys.exit(9)
+signal.signal(signal.SIGTERM, end)
+with Path("runs").open("a") as file:
+    file.write("ran\\n")
+time.sleep(float(Path("lasts").read_text()))
+sys.exit(int(Path("code").read_text()))
+"""
+WATCH = f"""
+from fraud.errors import run
+from fraud.loop import watch
+watch.RETRAIN = ("-c", {RETRAIN!r})
+watch.UNITS["s"] = 0.1
+run(watch.main)
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working copy that has imported one week from the folder `weekly`."""
+    (tmp_path / "params.yaml").write_text("dataset: creditcard\n")
+    for folder in "weekly", "data/raw/creditcard":
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "2026-W08.csv").write_text("eight")
+    (tmp_path / "data/raw/creditcard.dvc").write_text("deps:\n- path: ../../weekly\nouts:\n- path: creditcard\n")
+    (tmp_path / "code").write_text("0")
+    (tmp_path / "lasts").write_text("0")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@contextmanager
+def watching(here: Path) -> Iterator[subprocess.Popen[str]]:
+    with (here / "said").open("w") as said:
+        command = [sys.executable, "-c", WATCH, "EVERY=2s"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True, env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(seen: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not seen():
+        assert time.monotonic() < end, Path("said").read_text()
+        time.sleep(0.02)
+
+
+def runs() -> int:
+    return len(Path("runs").read_text().splitlines()) if Path("runs").exists() else 0
+
+
+def rounds() -> None:
+    """Wait for some rounds to pass."""
+    time.sleep(1)
+
+
+def test_nothing_runs_while_nothing_is_new_and_once_for_each_new_or_changed_week(here: Path) -> None:
+    with watching(here):
+        rounds()
+        assert runs() == 0
+        (here / "weekly/2026-W09.csv").write_text("nine")
+        until(lambda: runs() == 1)
+        rounds()
+        assert runs() == 1
+        (here / "weekly/2026-W08.csv").write_text("eight, with labels")
+        until(lambda: runs() == 2)
+        rounds()
+        assert runs() == 2
+    said = (here / "said").read_text()
+    assert "2026-W09.csv is new; `make retrain`\nretrain: done\n" in said
+    assert "2026-W08.csv changed; `make retrain`\nretrain: done\n" in said
+
+
+@pytest.mark.parametrize(
+    ("code", "again", "word"),
+    [
+        (3, False, "the gate said no"),
+        (1, True, "failed with 1; the next round tries again"),
+        (4, True, "another run is at work here; the next round looks again"),
+    ],
+)
+def test_a_round_that_failed_is_reported_and_the_next_one_tries_again(
+    here: Path, code: int, again: bool, word: str
+) -> None:
+    (here / "code").write_text(str(code))
+    (here / "weekly/2026-W09.csv").write_text("nine")
+    with watching(here):
+        until(lambda: runs() > again)
+        rounds()
+    assert (runs() > 1) == again
+    assert f"retrain: {word}\n" in (here / "said").read_text()
+
+
+def test_a_place_that_cannot_be_looked_at_is_reported_and_looked_at_again(here: Path) -> None:
+    record = here / "data/raw/creditcard.dvc"
+    content = record.read_text()
+    record.unlink()
+    (here / "weekly/2026-W09.csv").write_text("nine")
+    with watching(here):
+        until(lambda: "found no such file" in (here / "said").read_text())
+        record.write_text(content)
+        until(lambda: runs() == 1)
+
+
+@pytest.mark.parametrize("lasts", ["0", "60"])
+def test_sigterm_ends_it_and_what_it_started(here: Path, lasts: str) -> None:
+    (here / "lasts").write_text(lasts)
+    (here / "weekly/2026-W09.csv").write_text("nine")
+    with watching(here) as process:
+        until(lambda: runs() == 1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert (here / "ended").exists() == (lasts == "60")
+    assert (here / "said").read_text().endswith("watch: ended\n")
+
+
+@pytest.mark.parametrize("every", ["", "15", "m", "0m", "1w", "1.5h"])
+def test_a_time_that_is_none_is_refused(every: str) -> None:
+    with pytest.raises(Problem, match=f"^EVERY={every}: expected a time like 15m"):
+        watch.seconds(every)
+
+
+def test_times_are_read_in_their_unit() -> None:
+    assert [watch.seconds(text) for text in ("90s", "15m", "6h", "1d")] == [90, 900, 21_600, 86_400]
