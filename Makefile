@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate trace which-model prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -63,6 +63,12 @@ pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing he
 
 gate: $(READY) ## compare models/model.onnx with the one that BASE=main pins; fail when it is worse
 	@$(RUN) fraud.loop.gate "$(BASE)"
+
+trace: $(READY) ## where an answer comes from: ID=prediction or transaction_id [REPLAY=1] [REPRODUCE=1] [JSON=1] | WEEK=2026-W08 REPLAY=1
+	@$(RUN) fraud.loop.trace $(if $(WEEK),"--week=$(WEEK)") $(if $(REPLAY),--replay) $(if $(REPRODUCE),--reproduce) $(if $(JSON),--json) -- "$(ID)"
+
+which-model: $(READY) ## which model main pinned AT=2026-11-03T12:00, and which ones answered then; [JSON=1]
+	@$(RUN) fraud.loop.which_model $(if $(JSON),--json) -- "$(AT)"
 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
 	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"

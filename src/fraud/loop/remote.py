@@ -57,6 +57,11 @@ def default() -> str:
     return str(_config()["core"].get("remote", ""))
 
 
+def cache() -> Path:
+    """Return the folder of DVC's cache, which several clones may share."""
+    return Path(_config()["cache"].get("dir") or FOLDER / "cache")
+
+
 def place(name: str) -> str:
     """Return where a remote is, for a message."""
     known = _config()["remote"]
