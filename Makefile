@@ -7,7 +7,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -78,6 +78,11 @@ status: $(READY) ## set the commit status fraud/checks: STATE=success|failure|pe
 
 comment: $(READY) ## comment on PR=number, where it touches dvc.lock, with the difference in metrics, params and md5s
 	@$(RUN) fraud.loop.comment "PR=$(PR)"
+trace: $(READY) ## where an answer comes from: ID=prediction or transaction_id [REPLAY=1] [REPRODUCE=1] [JSON=1] | WEEK=2026-W08 REPLAY=1
+	@$(RUN) fraud.loop.trace $(if $(WEEK),"--week=$(WEEK)") $(if $(REPLAY),--replay) $(if $(REPRODUCE),--reproduce) $(if $(JSON),--json) -- "$(ID)"
+
+which-model: $(READY) ## which model main pinned AT=2026-11-03T12:00, and which ones answered then; [JSON=1]
+	@$(RUN) fraud.loop.which_model $(if $(JSON),--json) -- "$(AT)"
 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
 	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
 
 from postgres import Postgres, database
+
+if TYPE_CHECKING:
+    from traces import World
 
 settings.register_profile("fraud", deadline=None)  # A shared machine pauses; that is no fault of the code.
 settings.load_profile("fraud")
@@ -27,3 +31,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/data/requests.db"
     server: Postgres = request.getfixturevalue("postgres")
     return server.create(uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> "World":
+    """A clone with a history of models, which no test changes."""
+    from traces import history  # noqa: PLC0415  # Only few tests need all that it imports.
+
+    return history(tmp_path_factory.mktemp("world") / "copy")
+
+
+@pytest.fixture
+def inside(world: "World", monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "World":
+    """Be in that clone, with a log of our own."""
+    from traces import enter  # noqa: PLC0415  # as above
+
+    enter(world.copy, monkeypatch, f"sqlite:///{tmp_path}/requests.db")
+    return world

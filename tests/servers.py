@@ -25,6 +25,7 @@ from fraud.features import Matrix, matrix
 from fraud.onnx_file import to_onnx
 from fraud.rows import labelled
 from fraud.schema import BATCH, Schema, load
+from fraud.scoring import Model
 from fraud.stages import simulate, train
 from s3 import free_port
 
@@ -44,6 +45,10 @@ class Example(NamedTuple):
     @property
     def md5(self) -> str:
         return hashlib.md5(self.content, usedforsecurity=False).hexdigest()
+
+    @property
+    def loaded(self) -> Model:
+        return Model(self.content)
 
     @property
     def features(self) -> Matrix:
