@@ -9,10 +9,10 @@ import msgspec
 
 from fraud.contract import Contract
 from fraud.schema import Column
+from fraud.usual import ordinary
 from serve.answers import Answer
 from serve.misfits import LARGEST, LONGEST_ID, companions
 from serve.problems import TYPE
-from serve.reasons import ordinary
 from serve.routes.predictions import MOST, Prediction
 
 Json = dict[str, Any]
