@@ -173,11 +173,10 @@ def test_tracking_again_changes_nothing(main: Story) -> None:
 SCORE = """
 import hashlib, sys
 import mlflow, numpy as np, pandas as pd
-name, rows, target = sys.argv[1:]
+name, rows, target, *names = sys.argv[1:]
 folder = mlflow.artifacts.download_artifacts(f"models:/{name}@champion")
 print(hashlib.md5(open(f"{folder}/model.onnx", "rb").read()).hexdigest())
 model = mlflow.pyfunc.load_model(folder)
-names = model.metadata.signature.inputs.input_names()
 frame = pd.DataFrame(np.load(rows), columns=names)
 np.save(target, model.predict(frame[names[::-1]])["probability"].to_numpy())
 example = model.input_example
@@ -195,7 +194,7 @@ def test_the_champion_comes_back_byte_for_byte_and_scores_as_the_pipeline_to_the
     rows, target = tmp_path / "rows.npy", tmp_path / "scores.npy"
     np.save(rows, served.features)
     settings = [*told.command("track")[:4], "MLFLOW_DISABLE_TELEMETRY=true"]
-    said = told.copy.run(*settings, python(), "-c", SCORE, told.name, str(rows), str(target))
+    said = told.copy.run(*settings, python(), "-c", SCORE, told.name, str(rows), str(target), *served.schema.features)
     lines = said.splitlines()
     assert served.md5 in lines
     assert f"1 {' '.join(served.schema.features)}" in lines
