@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BASE ?= main
+MLFLOW_PORT ?= 5001
 BIN := .venv/bin
 READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -24,7 +25,7 @@ system: ## install the programs that the tests run for real: PostgreSQL, Chromiu
 repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lock
 	@$(RUN) fraud.loop.repro
 
-test: $(READY) .venv-serve/ready ## run the tests
+test: $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests
 	@$(BIN)/pytest -n 2
 
 check: $(READY) ## format, lint, types, fresh dvc.lock
@@ -87,6 +88,18 @@ which-model: $(READY) ## which model main pinned AT=2026-11-03T12:00, and which 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
 	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"
 
+track: $(READY) .venv-mlflow/ready ## log a run in MLflow for HEAD's dvc.lock and that of each experiment; ALL=1: for main's whole history
+	@$(RUN) fraud.loop.track "ALL=$(ALL)"
+
+promote: $(READY) .venv-mlflow/ready ## let the registered model that HEAD pins be the champion in MLflow
+	@$(RUN) fraud.loop.promote
+
+mlflow: $(READY) .venv-mlflow/ready ## open MLflow's pages on loopback:5001, or MLFLOW_PORT
+	@$(RUN) fraud.loop.mlflow_pages "$(MLFLOW_PORT)"
+
+.venv-mlflow/ready: requirements/setup.txt requirements/track.txt
+	@$(PYTHON) -m venv .venv-mlflow && PYTHON=.venv-mlflow/bin/python requirements/install.sh requirements/track.txt && touch $@
+
 twice: $(READY) ## rebuild everything with other threads and another CPU path; fail when a byte of dvc.lock differs
 	@$(RUN) fraud.loop.twice
 
@@ -120,4 +133,4 @@ lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh
 
 clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
-	rm -rf .venv .venv-serve .venv-evidently .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html
+	rm -rf .venv .venv-serve .venv-evidently .venv-mlflow .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html

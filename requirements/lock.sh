@@ -17,6 +17,12 @@ lock serve
 lock pipeline -c requirements/serve.txt
 lock dev -c requirements/pipeline.txt
 lock evidently
+# What MLflow asks for, but neither logging, nor its pages, nor its client import: a third of it all.
+for package in docker matplotlib pyarrow scikit-learn skops; do
+    echo "$package; python_version < '3'"
+done >requirements/left-out.lock
+lock track -c requirements/pipeline.txt --overrides requirements/left-out.lock
+rm requirements/left-out.lock
 # All peers read the forest that the pipeline's scikit-learn fitted.
 grep -oE '^(numpy|scikit-learn)==[^ ]+' requirements/pipeline.txt >requirements/forest.lock
 for peer in demo fastapi mlflow mlserver bentoml; do

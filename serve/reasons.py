@@ -7,8 +7,8 @@ import numpy as np
 
 from fraud.contract import Contract
 from fraud.features import Matrix, Values
-from fraud.profiles import Profile
 from fraud.scoring import Model
+from fraud.usual import ordinary
 from serve.problems import Refusal
 
 MOST_ROWS = 500  # Each is scored once more for each of its features.
@@ -40,21 +40,6 @@ def reasons(model: Model, features: Matrix, count: int) -> list[list[Reason]]:
         [_reason(contract, int(place), row[place], usual[place], effects[place]) for place in places]
         for row, effects, places in zip(features, moved, chosen, strict=True)
     ]
-
-
-def ordinary(contract: Contract) -> Values:
-    """Return the median of each feature in the training rows, and the most frequent category."""
-    columns = contract.schema.features.items()
-    return np.array([_ordinary(contract.profile[name], bool(column.categories)) for name, column in columns])
-
-
-def _ordinary(profile: Profile, categorical: bool) -> float:
-    if categorical:
-        return float(np.argmax(profile.counts))
-    if not profile.edges:
-        return np.nan
-    upto = np.cumsum(profile.counts[:-1])
-    return profile.edges[int(np.searchsorted(upto, sum(profile.counts) / 2))]
 
 
 def _log_odds(probabilities: Values) -> Values:

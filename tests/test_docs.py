@@ -25,6 +25,8 @@ GENERATED = {
     "data/requests.db",
     "data/spool",
     ".venv-serve",
+    ".venv-mlflow",
+    "mlruns",
     "models",
     "reports/plots.html",
     "reports/drift.html",

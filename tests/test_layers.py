@@ -13,7 +13,17 @@ from packaging.utils import canonicalize_name
 from examples import ROOT
 
 SOURCE = ROOT / "src/fraud"
-SHARED_WITH_THE_SERVER = ["contract", "drift_rule", "features", "profiles", "samples", "schema", "scoring", "verdict"]
+SHARED_WITH_THE_SERVER = [
+    "contract",
+    "drift_rule",
+    "features",
+    "profiles",
+    "samples",
+    "schema",
+    "scoring",
+    "usual",
+    "verdict",
+]
 TRAINING = ["pandas", "sklearn", "imblearn", "scipy", "pyarrow", "onnx", "dvc", "joblib", "mlflow"]
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 
@@ -77,11 +87,20 @@ def test_the_lock_files_have_hashes_and_no_address(group: str) -> None:
     assert "://" not in "".join(lines)
 
 
+def versions(group: str) -> dict[str, str]:
+    lines = (ROOT / f"requirements/{group}.txt").read_text().splitlines()
+    pinned = (line.split(" ")[0].partition("==") for line in lines if line[:1].isalnum())
+    return {name: version for name, _, version in pinned}
+
+
 def test_groups_that_are_installed_together_or_load_the_same_model_agree_on_versions() -> None:
-    versions: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for group in ("serve", "pipeline", "dev"):
-        for line in (ROOT / f"requirements/{group}.txt").read_text().splitlines():
-            if line[:1].isalnum():
-                name, _, version = line.split(" ")[0].partition("==")
-                versions.setdefault(name, set()).add(version)
-    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+        for name, version in versions(group).items():
+            found.setdefault(name, set()).add(version)
+    assert {name: several for name, several in found.items() if len(several) > 1} == {}
+
+
+@pytest.mark.parametrize("name", ["msgspec", "numpy", "onnx", "onnxruntime"])
+def test_what_reads_and_runs_a_model_in_mlflows_environment_is_what_the_pipeline_has(name: str) -> None:
+    assert versions("track")[name] == versions("pipeline")[name]

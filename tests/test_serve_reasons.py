@@ -5,8 +5,9 @@ import pytest
 
 from fraud.features import Matrix, Values
 from fraud.scoring import Model
+from fraud.usual import ordinary
 from serve.problems import Refusal
-from serve.reasons import MOST_ROWS, ordinary, reasons
+from serve.reasons import MOST_ROWS, reasons
 from servers import example
 
 

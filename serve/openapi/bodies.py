@@ -6,9 +6,9 @@ from typing import Any
 
 from fraud.contract import Contract
 from fraud.schema import Column
+from fraud.usual import ordinary
 from serve.misfits import LONGEST_ID, companions, limits, orders
 from serve.openapi.words import Json, many, record, ref
-from serve.reasons import ordinary
 
 NAME: Json = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
 BESIDE: Json = {"type": ["number", "string", "null"], "maxLength": LONGEST_ID, "description": "Kept, and not scored."}

@@ -60,17 +60,15 @@ def default() -> str:
 
 def settings_of(name: str) -> dict[str, Any]:
     """Return the settings of a remote, with those of .dvc/config.local."""
-def cache() -> Path:
-    """Return the folder of DVC's cache, which several clones may share."""
-    return Path(_config()["cache"].get("dir") or FOLDER / "cache")
-
-
-def place(name: str) -> str:
-    """Return where a remote is, for a message."""
     known = _config()["remote"]
     if name not in known:
         raise Problem(f"{CONFIG}: found no remote '{name}'; `git diff` shows who removed it, or set one with `{FORM}`")
     return dict(known[name])
+
+
+def cache() -> Path:
+    """Return the folder of DVC's cache, which several clones may share."""
+    return Path(_config()["cache"].get("dir") or FOLDER / "cache")
 
 
 def place(name: str) -> str:
