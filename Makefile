@@ -3,12 +3,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BASE ?= main
 MLFLOW_PORT ?= 5001
+LOOP = $(if $(FORCE),--force) $(if $(REASON),--reason "$(REASON)") $(if $(DRY_RUN),--dry-run) --base "$(BASE)"
 BIN := .venv/bin
 READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -84,6 +85,14 @@ trace: $(READY) ## where an answer comes from: ID=prediction or transaction_id [
 
 which-model: $(READY) ## which model main pinned AT=2026-11-03T12:00, and which ones answered then; [JSON=1]
 	@$(RUN) fraud.loop.which_model $(if $(JSON),--json) -- "$(AT)"
+retrain: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## new weeks in, drift, a new model, the gate, a pull request: [FORCE=1] [REASON=schedule] [DRY_RUN=1]
+	@$(RUN) fraud.loop.retrain $(LOOP)
+
+drift-check: $(READY) ## the part of `make retrain` up to the verdict
+	@$(RUN) fraud.loop.retrain $(LOOP) --only drift
+
+candidate: $(READY) ## the part of `make retrain` up to the pushed branch
+	@$(RUN) fraud.loop.retrain $(LOOP) --only candidate
 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
 	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"

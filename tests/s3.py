@@ -102,8 +102,9 @@ class Copy(Repository):
 
     proof = SECRET
 
-    def run(self, *command: str, code: int = 0) -> str:
-        settings = {
+    def settings(self) -> dict[str, str]:
+        """Return what programs have to know to reach the server."""
+        found = {
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": self.proof,
             "AWS_CONFIG_FILE": f"{self.path}.none",
@@ -114,7 +115,10 @@ class Copy(Repository):
             "PATH": f"{programs()}:{ENVIRONMENT['PATH']}",
             "PYTHONPATH": f"{ROOT}/src",
         }
-        given = [f"{name}={value}" for name, value in settings.items() if value]
+        return {name: value for name, value in found.items() if value}
+
+    def run(self, *command: str, code: int = 0) -> str:
+        given = [f"{name}={value}" for name, value in self.settings().items()]
         return super().run("env", *given, *command, code=code)
 
     def loop(self, verb: str, *arguments: str, code: int = 0) -> str:

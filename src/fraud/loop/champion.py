@@ -6,11 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from fraud.errors import Problem
 from fraud.loop import remote
+from fraud.loop.lockfile import pinned
 from fraud.loop.storage import answer, listed
 from fraud.outputs import md5_of
 from fraud.scoring import Model, load
@@ -50,15 +48,6 @@ def find(name: str) -> Champion:
             "and commit that file"
         )
     return Champion(name, commit, pins, split)
-
-
-def pinned(lock: str) -> dict[str, str]:
-    """Return the md5 of each output in the text of a dvc.lock; none where it cannot be read."""
-    try:
-        stages = (YAML(typ="safe", pure=True).load(lock) or {}).get("stages") or {}
-        return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs") or ()}
-    except (YAMLError, AttributeError, KeyError, TypeError):
-        return {}
 
 
 def _split(text: str) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from fraud.cost import Cost
 from fraud.errors import Problem, run
 from fraud.features import Matrix, matrix
 from fraud.gate_rule import CHANCE, Finding, Gate, Limit, Pair, Ranked, differences, findings, ranked, resampled
-from fraud.loop.champion import LOCK, MODEL, ROWS, SPLIT, Champion, NotComparable, fetch, find, pinned
+from fraud.loop.champion import LOCK, MODEL, ROWS, SPLIT, Champion, NotComparable, fetch, find
 from fraud.loop.gate_table import overall, sentence, table
+from fraud.loop.lockfile import pinned
 from fraud.outputs import md5_of
 from fraud.rows import Rows, read_rows
 from fraud.schema import Column
@@ -30,7 +31,7 @@ class Judgement(NamedTuple):
 
     verdict: str  # of gate_table.overall(), or "same model"
     sentence: str
-    champion: str  # md5
+    champion: str | None  # md5
     candidate: str  # md5
     rows: int = 0
     frauds: int = 0
@@ -148,7 +149,7 @@ def told(one: Judgement, base: str) -> str:
     if not one.table:
         return one.sentence
     return (
-        f"Champion: {one.champion[:6]}… of {base}. Candidate: {one.candidate[:6]}… of the working copy. "
+        f"Champion: {(one.champion or '')[:6]}… of {base}. Candidate: {one.candidate[:6]}… of the working copy. "
         f"{one.rows} test rows with {one.frauds} frauds.\n\n{one.table}\n\nThe intervals hold together at 95 %: "
         f"each by itself is one of {100 - 100 * CHANCE / len(one.table.splitlines()[2:]):g} %.\n\n{one.sentence}"
     )

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from fraud.errors import Problem
-from fraud.loop.champion import LOCK, MODEL, pinned
+from fraud.loop.champion import LOCK, MODEL
+from fraud.loop.lockfile import pinned
 
 FORMAT = "%x1e%H%x1f%P%x1f%aN%x1f%at%x1f%ct%x1f%s%x1f%(trailers:key=Pull-request,valueonly,separator=%x2C)"
 NUMBERS = (  # How a pull request stands in a commit: merged, squashed, named in a trailer of ours.

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from fraud.errors import Problem, run
-from fraud.outputs import md5_of, whole
+from fraud.loop.lockfile import changed
+from fraud.outputs import whole
 from fraud.yamlfile import read_yaml
 
 LOCK = Path(".dvc/tmp/repro.lock")
@@ -83,26 +84,31 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def check_kept() -> None:
-    """Stop when an output is pinned but not in DVC's cache: DVC goes on, and ends well, when the disk is full."""
+def check_kept(before: str) -> None:
+    """Stop when an output of this run is not in DVC's cache: DVC goes on, and ends well, when the disk is full."""
+    made = changed(_text(), before)
     told = subprocess.run(["dvc", "data", "status", "--json"], check=True, capture_output=True, text=True).stdout
-    if missing := json.loads(told).get("not_in_cache"):
+    if missing := [path for path in json.loads(told).get("not_in_cache", ()) if path.rstrip("/") in made]:
         raise Problem(f"DVC could not keep {', '.join(missing)}; free some space, then run `make repro` again")
+
+
+def _text() -> str:
+    return PINNED.read_text(encoding="utf-8") if PINNED.exists() else ""
 
 
 def main(*options: str) -> None:
     """Run `dvc repro` with these options; its own messages say what failed."""
     with alone():
         forget_the_dead()
-        before = md5_of(PINNED) if PINNED.exists() else ""
+        before = _text()
         with lock_kept():
             code = subprocess.run(["dvc", "repro", *options], check=False).returncode
         if code:
             full = shutil.disk_usage(".").free < SPARE
             what = "the disk is full: free some" if full else "mend what the lines above name"
             raise Problem(f"the graph did not run to its end; {what}, then run `make repro` again")
-        if md5_of(PINNED) != before:
-            check_kept()
+        if _text() != before:
+            check_kept(before)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""The branch of a retraining: one commit on top of main, pushed only where that changes anything."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from fraud.errors import Problem
+from fraud.loop.scratch import git
+
+MARK = "Retrained-Until"  # The trailer by which the loop knows its own commits.
+AUTHOR = {"NAME": "fraud loop", "EMAIL": "loop@localhost"}
+
+
+def name(week: str) -> str:
+    """Return the branch on which the retraining up to a week is proposed."""
+    return f"retrain/{week}"
+
+
+def commit(week: str, title: str, at: Path) -> str:
+    """Commit what the run changed, on the branch of `week`, and return the commit; the data is not in git."""
+    git("checkout", "--quiet", "-B", name(week), at=at)
+    git("add", "--all", at=at)
+    message = f"{title}\n\n{MARK}: {week}"
+    environment = os.environ | {
+        f"GIT_{who}_{what}": os.environ.get(f"GIT_{who}_{what}") or _configured(what) or value
+        for who in ("AUTHOR", "COMMITTER")
+        for what, value in AUTHOR.items()
+    }
+    command = ["git", "commit", "--quiet", "--no-verify", "-m", message]
+    done = subprocess.run(command, cwd=at, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(f"`git commit` says: {(done.stderr or done.stdout).strip().splitlines()[-1]}; mend that")
+    return git("rev-parse", "HEAD", at=at)
+
+
+def _configured(what: str) -> str:
+    command = ["git", "config", f"user.{what.lower()}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def push(week: str, base: str, at: Path) -> str:
+    """Push the branch, unless it is there with the same files on the same commit; return the commit that is there.
+
+    A branch to which somebody else committed is never overwritten.
+    """
+    branch = name(week)
+    there = git("ls-remote", "origin", f"refs/heads/{branch}", at=at).partition("\t")[0]
+    if there:
+        git("fetch", "--quiet", "origin", there, at=at)
+        if not git("log", "-1", f"--format=%(trailers:key={MARK},valueonly)", there, at=at).strip():
+            raise Problem(
+                f"{branch}: somebody committed to it on the server, and it stays as it is; merge it, or delete it with "
+                f"`git push origin --delete {branch}`, then run it again"
+            )
+        if _same(there, base, at):
+            git("reset", "--quiet", "--soft", there, at=at)
+            return there
+    git("push", "--quiet", f"--force-with-lease={branch}:{there}", "origin", f"HEAD:refs/heads/{branch}", at=at)
+    return git("rev-parse", "HEAD", at=at)
+
+
+def _same(there: str, base: str, at: Path) -> bool:
+    """Return whether a commit has the files of HEAD, and the same parent."""
+    trees = {git("rev-parse", f"{one}^{{tree}}", at=at) for one in (there, "HEAD")}
+    return len(trees) == 1 and git("rev-parse", f"{there}^", at=at) == git("rev-parse", base, at=at)

@@ -1,0 +1,117 @@
+"""A candidate for the champion's place: when to train one, on which weeks, and how it does beside the champion."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fraud import batches, params
+from fraud.errors import Problem
+from fraud.loop import gate, repro
+from fraud.loop.champion import LOCK, MODEL, NotComparable
+from fraud.loop.gate import Judgement
+from fraud.loop.lockfile import pinned
+from fraud.loop.progress import step
+from fraud.loop.scratch import git
+from fraud.loop.window import Cause, Retrain, cause, later, newest_labelled, waiting
+from fraud.outputs import write_json
+from fraud.params_file import change
+from fraud.stages import split
+
+REPORT = Path("reports/retrain.json")
+ENOUGH = ["--pull", "--allow-missing"]  # Bring only what a stage has to read.
+
+
+class Seen(NamedTuple):
+    """What the weeks after the window look like to main's model, why to train, and up to which week."""
+
+    drift: dict[str, Any]
+    estimate: dict[str, Any]
+    cause: Cause | None
+    until: str | None
+
+
+class Proposed(NamedTuple):
+    """The new window, why it moves, and how the model of it does."""
+
+    cause: Cause
+    until: str
+    judged: Judgement
+
+
+def look(asked: str | None) -> Seen:
+    """Run the graph as far as the drift verdict; `asked` is the reason that a person or a workflow gives."""
+    before = _report(REPORT) if REPORT.exists() else {}
+    repro.main(*ENOUGH, "drift")
+    drift, ingested = _report(Path("reports/drift.json")), _report(Path("reports/ingest.json"))["batches"]
+    names, section = batches.in_order(ingested), params.load("split", split.Params)
+    newest = newest_labelled(ingested, params.load("retrain", Retrain).labelled, names)
+    until = later(names, section.until, newest)
+    open_ = waiting(before, names, msgspec.structs.replace(section, until=until)) if until != section.until else []
+    print(*drift["sentences"], sep="\n")
+    return Seen(drift, _report(Path("reports/estimate.json")), cause(drift, asked, open_), until)
+
+
+def train(until: str, before: dict[str, str]) -> bool:
+    """Move the window and run the graph; return whether another model came out."""
+    was = params.load("split", split.Params).until
+    print(f"params.yaml: split.until: {was} -> {until}" if was != until else f"split.until stays {until}")
+    change({"split.until": until})
+    repro.main(*ENOUGH)
+    return pinned(Path(LOCK).read_text(encoding="utf-8"))[MODEL] != before.get(MODEL)
+
+
+def judge(base: str) -> Judgement:
+    """Hold the new model against main's; where that cannot be done, a person has to decide."""
+    try:
+        found = gate.judge(base)
+    except NotComparable as problem:
+        ours = pinned(Path(LOCK).read_text(encoding="utf-8"))[MODEL]
+        found = Judgement("not compared", f"Not compared: {problem}", None, ours)
+    print(gate.told(found, base), flush=True)
+    return found
+
+
+def write_report(one: Proposed, seen: Seen, was: str | None, base: str) -> None:
+    """Write down why the model was trained and how it does, as part of the proposal.
+
+    The new window has no weeks after it, so that its own reports of drift and estimate do not show what set it off.
+    """
+    trained = _report(Path("reports/split.json"))["train"]["batches"]
+    write_json(
+        REPORT,
+        {
+            "base": base,
+            "reason": one.cause.reason,
+            "sentence": one.cause.sentence,
+            "week": one.until,
+            "until": {"from": was, "to": one.until},
+            "drifted": [week for week in one.cause.weeks if week not in trained],
+            "gate": one.judged._asdict(),
+            "before": {"drift": seen.drift, "estimate": seen.estimate},
+        },
+    )
+
+
+def candidate(seen: Seen, why: Cause, base: str) -> Proposed | None:
+    """Train and judge; return nothing where no other model than main's came out."""
+    before, was = git("show", f"HEAD:{LOCK}"), params.load("split", split.Params).until
+    if seen.until is None:
+        print("no week has labels yet, so there is nothing to train on")
+        return None
+    if not train(seen.until, pinned(before)):
+        print(f"the same model as on {base} came out: nothing to propose until a newer week has labels")
+        return None
+    step("gate")
+    proposed = Proposed(why, seen.until, judge(base))
+    write_report(proposed, seen, was, git("rev-parse", "HEAD"))
+    return proposed
+
+
+def _report(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+    except (OSError, ValueError) as error:
+        raise Problem(f"{path}: {error}; run `make repro`, and commit what it writes") from None

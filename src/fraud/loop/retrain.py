@@ -1,0 +1,182 @@
+"""The loop: bring new weeks, look for drift, train anew, hold the model against main's, and propose it."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import NamedTuple
+
+from fraud.errors import Problem
+from fraud.errors import run as told
+from fraud.loop import arrival, branch, candidate, delivered, github, notify, remote, scratch, transfer
+from fraud.loop.candidate import Proposed, Seen
+from fraud.loop.champion import LOCK
+from fraud.loop.progress import output, step
+from fraud.loop.scratch import git
+from fraud.loop.single import alone
+from fraud.loop.storage import listed
+from fraud.loop.window import REASONS, Cause
+from fraud.yamlfile import read_yaml
+
+
+class Worse(Problem):
+    """The gate said no."""
+
+    code = 3
+
+
+class Options(NamedTuple):
+    """What was asked for on the command line."""
+
+    force: bool
+    reason: str | None
+    dry_run: bool
+    only: str | None
+    base: str
+
+    @property
+    def asked(self) -> str | None:
+        """The reason that a person or a workflow gives."""
+        return "force" if self.force else self.reason
+
+
+def options(words: Sequence[str]) -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="fraud.loop.retrain", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--force", action="store_true", help="train without drift and without another reason")
+    parser.add_argument("--reason", choices=REASONS, help="why to train without drift")
+    parser.add_argument("--dry-run", action="store_true", help="print the pull request; change nothing out there")
+    parser.add_argument("--only", choices=("drift", "candidate"), help="stop after the verdict, or after the push")
+    parser.add_argument("--base", default="main", help="the branch that is deployed")
+    return Options(**vars(parser.parse_args(words)))
+
+
+def check(asked: Options) -> str:
+    """Return the commit to start from, once nothing is in the way of what is to be done."""
+    if changes := git("status", "--porcelain"):
+        raise Problem(
+            f"{changes.splitlines()[0][3:]}: found changes that are not committed; commit or stash them first"
+        )
+    if asked.dry_run:
+        return git("rev-parse", "HEAD")
+    if "origin" not in git("remote").splitlines():
+        raise Problem("git: found no remote 'origin' to propose to; `git remote add origin <url>`, or try DRY_RUN=1")
+    git("fetch", "--quiet", "origin", f"+refs/heads/{asked.base}:refs/remotes/origin/{asked.base}")
+    commit = git("rev-parse", f"origin/{asked.base}")
+    if git("rev-parse", "HEAD") != commit:
+        print(f"works on {asked.base} as it is on the server, {commit[:7]}, and not on what is checked out here")
+    if asked.only != "drift":
+        listed(remote.default())
+    if asked.only is None:
+        github.here().check()
+    return commit
+
+
+def refuse_worse(one: Proposed, asked: Options) -> None:
+    """Stop where the gate said no; no proposal leaves this machine."""
+    if one.judged.worse:
+        tell(asked, "gate", f"The gate refused the model up to {one.until}", one.judged.sentence)
+        raise Worse(
+            f"no pull request: worse than the model of {asked.base} in {', '.join(one.judged.worse)}; the reports are "
+            f"in {scratch.PLACE}"
+        )
+
+
+def tell(asked: Options, event: notify.Event, title: str, text: str) -> None:
+    """Notify people, unless this is a dry run."""
+    if not asked.dry_run:
+        notify.notify(event, title, text)
+
+
+def push(one: Proposed, base: str, dry_run: bool) -> str:
+    """Commit, and push the data first: a branch never pins what the remote does not hold. Return the commit."""
+    before = git("show", f"HEAD:{LOCK}")
+    commit = branch.commit(one.until, f"Retrain up to {one.until}: {one.cause.reason}", Path())
+    if dry_run:
+        print("dry run: nothing is pushed")
+        return commit
+    transfer.push()
+    delivered.prove(Path(), before)
+    return branch.push(one.until, base, Path())
+
+
+def propose(one: Proposed, dry_run: bool) -> None:
+    """Open or update the pull request, or print it."""
+    words = ["BRANCH=" + branch.name(one.until), *(["DRY_RUN=1"] if dry_run else [])]
+    code = subprocess.run([sys.executable, "-m", "fraud.loop.propose", *words], check=False).returncode
+    if code:
+        raise Problem("the pull request is not there; mend what the line above names, then run it again")
+
+
+def track(root: Path) -> None:
+    """Log the run to MLflow, where its environment is there; what fails there never undoes a proposal."""
+    python = root / ".venv-mlflow/bin/python"
+    if not python.exists():
+        print("not tracked: `make track` was never run here")
+        return
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    command = [str(python), "-m", "fraud.loop.track"]
+    if subprocess.run(command, env=os.environ | {"MLFLOW_TRACKING_URI": uri}, check=False).returncode:
+        print("not tracked, as the line above says; `make track` tries again", file=sys.stderr)
+
+
+def loop(asked: Options) -> None:
+    """Do one round."""
+    root = Path.cwd()
+    step("check")
+    commit = check(asked)
+    dataset = str(read_yaml("params.yaml")["dataset"])
+    step("collect")
+    print("left out of a dry run") if asked.dry_run else arrival.collect(dataset)
+    with chdir(scratch.clone(commit, asked.base)):
+        step("fetch")
+        arrival.fetch(dataset)
+        step("drift")
+        seen = candidate.look(asked.asked)
+        why = seen.cause
+        output(fired=str(why is not None).lower(), reason=why.reason if why else "", week=seen.until or "")
+        if why is None:
+            print("no drift and no other reason to train: nothing to do")
+        elif asked.only != "drift":
+            answer(asked, seen, why, root)
+        tell(asked, "success", "The loop has done a round", "")
+
+
+def answer(asked: Options, seen: Seen, why: Cause, root: Path) -> None:
+    """Train, judge, push and propose."""
+    if why.reason == "drift":
+        tell(asked, "drift", f"Drift in {' and '.join(why.weeks)}", why.sentence)
+    step("retrain", why.sentence)
+    one = candidate.candidate(seen, why, asked.base)
+    if one is None:
+        return
+    refuse_worse(one, asked)
+    step("push")
+    output(branch=branch.name(one.until), sha=push(one, asked.base, asked.dry_run))
+    if asked.only == "candidate":
+        return
+    step("propose")
+    propose(one, asked.dry_run)
+    if not asked.dry_run:
+        step("track")
+        track(root)
+
+
+def main(*words: str) -> None:
+    """Do one round, alone; whoever is told of problems hears of one."""
+    asked = options(words)
+    with alone():
+        try:
+            loop(asked)
+        except Worse:
+            raise
+        except Problem as problem:
+            tell(asked, "failed", "The loop failed", str(problem))
+            raise
+
+
+if __name__ == "__main__":
+    told(main)

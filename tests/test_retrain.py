@@ -1,0 +1,339 @@
+"""make retrain: a real bucket, a real git remote, the real graph, a real `gh`; what comes out, and what does not."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+import github as fake
+from fraud.loop.progress import STEPS
+from needed import needed
+from repositories import ENVIRONMENT, small
+from s3 import Copy, Server, serving
+
+Weeks = dict[str, dict[str, bytes]]
+ORDINARY, DRIFTED, POISONED = "ordinary", "drifted", "poisoned"
+FIRST = [f"2026-W{week:02}" for week in range(1, 9)]
+NEW = ["2026-W09", "2026-W10"]
+RAW, RECORD = "data/raw/creditcard", "data/raw/creditcard.dvc"
+STEP = re.compile(r"\[(\d)/9\] ")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("s3"), "bank", "store") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Weeks:
+    """Ten weeks of each kind; they differ from the ninth on. In the poisoned ones labels say nothing."""
+    repository = small(tmp_path_factory.mktemp("weeks"))
+    found = {}
+    for kind, drift in {ORDINARY: "none", DRIFTED: "shift"}.items():
+        repository.set({"simulate.weeks": 10, "simulate.drift": drift, "simulate.drift_from": 9})
+        repository.run("python", "-m", "fraud.stages.simulate", "data/schemas/creditcard.yaml", "data/simulate")
+        files = sorted((repository.path / "data/simulate").iterdir())
+        found[kind] = {path.name.removesuffix(".csv"): path.read_bytes() for path in files}
+    return found | {POISONED: {NEW[0]: poisoned(found[DRIFTED][NEW[0]]), NEW[1]: found[DRIFTED][NEW[1]]}}
+
+
+def poisoned(week: bytes) -> bytes:
+    """Return a week in which the frauds are called legitimate, and a tenth of the others fraud."""
+    frame = pd.read_csv(StringIO(week.decode()))
+    frame["Class"] = (np.random.default_rng(7).random(len(frame)) < 0.1) & (frame["Class"] == 0)
+    frame["Class"] = frame["Class"].astype(int)
+    return bytes(frame.to_csv(index=False).encode())
+
+
+class Begun(NamedTuple):
+    """A working copy and its git remote."""
+
+    copy: Copy
+    origin: Path
+
+
+class World:
+    """A working copy with its remotes, and GitHub."""
+
+    def __init__(self, copy: Copy, origin: Path, server: Server, made: Weeks, github: fake.GitHub) -> None:
+        self.copy, self.origin, self.server, self.made, self.github = copy, origin, server, made, github
+
+    @contextmanager
+    def weeks(self, kind: str, *names: str) -> Iterator[None]:
+        """Let weeks lie in the bucket."""
+        for name in names:
+            self.server.set(f"bank/weekly_data/{name}.csv", self.made[kind][name])
+        try:
+            yield
+        finally:
+            for name in names:
+                self.server.set(f"bank/weekly_data/{name}.csv", None)
+
+    def environment(self) -> dict[str, str]:
+        """Return what the loop needs to know beside the key of the bucket."""
+        return self.github.environment | {"NOTIFY_URLS": "", "PUSHGATEWAY": "", "REQUEST_LOG": ""}
+
+    def retrain(self, *words: str, code: int = 0, **more: str) -> str:
+        given = [f"{name}={value}" for name, value in (self.environment() | more).items()]
+        return self.copy.run("env", *given, "python", "-m", "fraud.loop.retrain", *words, code=code)
+
+    def killed_in(self, step: str) -> str:
+        """Run the loop, kill it and all its children as soon as it says that it begins a step; return what it said."""
+        command = ["python", "-m", "fraud.loop.retrain"]
+        process = subprocess.Popen(
+            command,
+            cwd=self.copy.path,
+            env=ENVIRONMENT | self.copy.settings() | self.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith(f"[{STEPS.index(step) + 1}/"):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return "".join(said)
+
+    def branches(self) -> dict[str, str]:
+        """Return the commit of each branch of the git remote."""
+        lines = self.copy.run("git", "ls-remote", "--heads", str(self.origin)).splitlines()
+        found = (line.partition("\t") for line in lines)
+        return {name.removeprefix("refs/heads/"): commit for commit, _, name in found}
+
+    def show(self, path: str, revision: str) -> str:
+        self.copy.run("git", "fetch", "-q", "origin")
+        return self.copy.run("git", "show", f"{revision}:{path}")
+
+    def report(self, revision: str) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.json.decode(self.show("reports/retrain.json", revision))
+        return found
+
+
+@pytest.fixture(scope="module")
+def begun(server: Server, made: Weeks, tmp_path_factory: pytest.TempPathFactory) -> Begun:
+    """Eight weeks imported from a bucket, a model of them, all pushed."""
+    folder = tmp_path_factory.mktemp("begun")
+    copy = Copy(small(folder / "copy").path)
+    copy.set({"evaluate.samples": 200, "gate.samples": 200})
+    for name in FIRST:
+        server.set(f"bank/weekly_data/{name}.csv", made[ORDINARY][name])
+    copy.loop("data", "S3=s3://bank/weekly_data/", f"ENDPOINT={server.endpoint}")
+    copy.loop("remote", "S3=s3://store/dvc", f"ENDPOINT={server.endpoint}")
+    copy.loop("repro")
+    copy.loop("transfer", "push")
+    copy.commit()
+    copy.run("git", "clone", "-q", "--bare", str(copy.path), str(folder / "origin.git"))
+    copy.run("git", "remote", "add", "origin", str(folder / "origin.git"))
+    return Begun(copy, folder / "origin.git")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fake.certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def world(begun: Begun, server: Server, made: Weeks, certificate: Path, tmp_path: Path) -> Iterator[World]:
+    needed(shutil.which("gh", path=ENVIRONMENT["PATH"]), "gh")
+    origin = tmp_path / "origin.git"
+    shutil.copytree(begun.origin, origin)
+    copy = begun.copy.twin(tmp_path / "copy")
+    copy.run("git", "remote", "set-url", "origin", str(origin))
+    with fake.serving(origin, certificate) as github:
+        yield World(copy, origin, server, made, github)
+
+
+def test_an_ordinary_week_trains_nothing_and_commits_nothing(world: World) -> None:
+    before = world.branches()
+    with world.weeks(ORDINARY, NEW[0]):
+        said = world.retrain()
+    assert "no drift and no other reason to train: nothing to do" in said
+    assert "Running stage 'drift'" in said
+    assert "Running stage 'train'" not in said
+    assert world.branches() == before
+    assert world.copy.run("git", "status", "--porcelain") == ""
+    assert world.github.pulls == {}
+
+
+def test_drift_ends_in_one_commit_and_one_pull_request_however_often_it_runs(world: World) -> None:
+    main = world.branches()["main"]
+    with world.weeks(DRIFTED, *NEW):
+        world.retrain()
+        commit = world.branches()["retrain/2026-W10"]
+        world.github.requests.clear()
+        world.retrain()
+    assert world.branches() == {"main": main, "retrain/2026-W10": commit}
+    assert [request.line for request in world.github.requests if request.method != "GET"] == []
+    (pull,) = world.github.open()
+    assert (pull["head"]["ref"], pull["head"]["sha"]) == ("retrain/2026-W10", commit)
+    report = world.report(commit)
+    assert (report["reason"], report["until"]) == ("drift", {"from": "2026-W08", "to": "2026-W10"})
+    assert report["drifted"] == ["2026-W10"]  # The one that the new window only tests on.
+    assert world.copy.run("git", "rev-parse", f"{commit}^").strip() == main
+    assert world.copy.run("git", "status", "--porcelain") == ""
+
+
+def test_one_line_of_params_moves_and_the_lock_the_reports_and_the_weeks_follow(world: World) -> None:
+    with world.weeks(DRIFTED, *NEW):
+        world.retrain()
+    world.copy.run("git", "fetch", "-q", "origin")
+    changed = world.copy.run("git", "diff", "--name-only", "main", "origin/retrain/2026-W10").split()
+    assert {name for name in changed if not name.startswith("reports/")} == {"dvc.lock", "params.yaml", RECORD}
+    lines = world.copy.run("git", "diff", "-U0", "main", "origin/retrain/2026-W10", "params.yaml").splitlines()[5:]
+    old, new = lines
+    assert old.startswith("-  until: 2026-W08 ")
+    assert new == old.replace("-  until: 2026-W08", "+  until: 2026-W10")
+
+
+def test_a_stranger_can_pull_what_was_proposed(world: World, tmp_path: Path) -> None:
+    with world.weeks(DRIFTED, *NEW):
+        world.retrain()
+    command = ["git", "clone", "-q", "-b", "retrain/2026-W10", str(world.origin), str(tmp_path / "clone")]
+    world.copy.run(*command)
+    stranger = Copy(tmp_path / "clone")
+    stranger.loop("transfer", "pull")
+    assert stranger.run("dvc", "status", "-q") == ""
+
+
+def test_killed_in_every_step_it_goes_on_and_doubles_nothing(world: World) -> None:
+    with world.weeks(DRIFTED, *NEW):
+        for step in STEPS:
+            assert STEP.findall(world.killed_in(step))[-1] == str(STEPS.index(step) + 1)
+        world.retrain()
+        commit = world.branches()["retrain/2026-W10"]
+        world.retrain()
+    assert world.branches().keys() == {"main", "retrain/2026-W10"}
+    assert world.branches()["retrain/2026-W10"] == commit
+    assert len(world.github.pulls) == 1
+    world.copy.run("git", "fetch", "-q", "origin")
+    assert world.copy.run("git", "rev-list", "--count", f"main..{commit}").strip() == "1"
+
+
+def test_a_worse_model_is_not_proposed(world: World) -> None:
+    with world.weeks(POISONED, *NEW):
+        said = world.retrain(code=3)
+    assert "Worse: the candidate is worse than the model of main in" in said
+    assert said.splitlines()[-1].startswith("no pull request: worse than the model of main in ")
+    assert world.branches().keys() == {"main"}
+    assert world.github.pulls == {}
+    report = msgspec.json.decode((world.copy.path / ".dvc/tmp/retrain/reports/retrain.json").read_bytes())
+    assert report["gate"]["verdict"] == "worse"
+
+
+def test_a_schedule_is_reason_enough(world: World) -> None:
+    with world.weeks(ORDINARY, *NEW):
+        world.retrain("--reason", "schedule")
+    assert world.report(world.branches()["retrain/2026-W10"])["reason"] == "schedule"
+
+
+def test_without_a_newer_labelled_week_even_force_proposes_nothing(world: World) -> None:
+    said = world.retrain("--force")
+    assert "the same model as on main came out" in said
+    assert world.branches().keys() == {"main"}
+
+
+def test_weeks_whose_labels_are_not_there_yet_are_not_trained_on(world: World) -> None:
+    frame = pd.read_csv(StringIO(world.made[DRIFTED][NEW[1]].decode()))
+    frame["Class"] = frame["Class"].where(frame.index % 3 == 0).astype("Int64")
+    late = {"late": {NEW[0]: world.made[DRIFTED][NEW[0]], NEW[1]: frame.to_csv(index=False).encode()}}
+    world.made = world.made | late
+    with world.weeks("late", *NEW):
+        world.retrain()
+    assert world.branches().keys() == {"main", "retrain/2026-W09"}
+
+
+def test_a_newer_week_takes_the_place_of_an_older_proposal(world: World) -> None:
+    with world.weeks(DRIFTED, NEW[0]):
+        world.retrain()
+        with world.weeks(DRIFTED, NEW[1]):
+            world.retrain()
+    (pull,) = world.github.open()
+    assert pull["head"]["ref"] == "retrain/2026-W10"
+    assert len(world.github.pulls) == 2
+
+
+def test_a_branch_to_which_a_person_committed_is_left_alone(world: World) -> None:
+    with world.weeks(DRIFTED, *NEW):
+        world.retrain()
+        copy = world.copy
+        copy.run("git", "fetch", "-q", "origin")
+        copy.run("git", "switch", "-q", "--detach", "origin/retrain/2026-W10")
+        copy.run("git", "commit", "-q", "--allow-empty", "-m", "Look closer")
+        copy.run("git", "push", "-q", "origin", "HEAD:retrain/2026-W10")
+        copy.run("git", "switch", "-q", "main")
+        mine = world.branches()["retrain/2026-W10"]
+        said = world.retrain(code=1)
+    assert "retrain/2026-W10: somebody committed to it on the server" in said
+    assert world.branches()["retrain/2026-W10"] == mine
+
+
+def test_a_dry_run_prints_the_pull_request_and_leaves_no_trace_outside(world: World) -> None:
+    with world.weeks(DRIFTED, *NEW):
+        objects = world.server.objects()
+        said = world.retrain("--dry-run")
+        assert world.server.objects() == objects
+    assert "Retrain on 2026-W07 to 2026-W10" in said
+    assert "### Metrics" in said
+    assert world.branches().keys() == {"main"}
+    assert world.github.requests == []
+    assert world.copy.run("git", "status", "--porcelain") == ""
+
+
+def test_a_changed_working_copy_is_refused_before_any_work(world: World) -> None:
+    (world.copy.path / "params.yaml").write_text("dataset: creditcard\n")
+    assert world.retrain(code=1).splitlines()[-1] == (
+        "params.yaml: found changes that are not committed; commit or stash them first"
+    )
+
+
+def test_a_second_run_stops_with_a_word(world: World) -> None:
+    lock = world.copy.path / ".dvc/tmp/retrain.lock"
+    lock.parent.mkdir(exist_ok=True)
+    holder = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('held', flush=True); input()"
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", holder, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        )
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert "retrains here already" in world.retrain(code=4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"GH_ENTERPRISE_TOKEN": "wrong"}, "the token is not valid, or has expired"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "the server refuses these credentials"),
+    ],
+)
+def test_wrong_credentials_are_found_before_any_work(settings: dict[str, str], message: str, world: World) -> None:
+    said = world.retrain(code=1, **settings)
+    assert message in said.splitlines()[-1]
+    assert "[2/9]" not in said
+
+
+def test_a_missing_bucket_is_found_before_any_work(world: World) -> None:
+    world.copy.override("storage", url="s3://gone/dvc", endpointurl=world.server.endpoint)
+    said = world.retrain(code=1)
+    assert said.splitlines()[-1].startswith("s3://gone/dvc")
+    assert "[2/9]" not in said
