@@ -15,7 +15,8 @@ print("# make lock wrote this from:", ", ".join(groups[sys.argv[1]]))' "$group" 
 lock setup
 lock serve
 lock pipeline -c requirements/serve.txt
-lock dev -c requirements/pipeline.txt
+lock loop -c requirements/serve.txt -c requirements/pipeline.txt
+lock dev -c requirements/serve.txt -c requirements/pipeline.txt -c requirements/loop.txt
 lock evidently
 # All peers read the forest that the pipeline's scikit-learn fitted.
 grep -oE '^(numpy|scikit-learn)==[^ ]+' requirements/pipeline.txt >requirements/forest.lock

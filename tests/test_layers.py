@@ -79,7 +79,7 @@ def test_the_lock_files_have_hashes_and_no_address(group: str) -> None:
 
 def test_groups_that_are_installed_together_or_load_the_same_model_agree_on_versions() -> None:
     versions: dict[str, set[str]] = {}
-    for group in ("serve", "pipeline", "dev"):
+    for group in ("serve", "pipeline", "loop", "dev"):
         for line in (ROOT / f"requirements/{group}.txt").read_text().splitlines():
             if line[:1].isalnum():
                 name, _, version = line.split(" ")[0].partition("==")
