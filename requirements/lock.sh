@@ -15,7 +15,8 @@ print("# make lock wrote this from:", ", ".join(groups[sys.argv[1]]))' "$group" 
 lock setup
 lock serve
 lock pipeline -c requirements/serve.txt
-lock dev -c requirements/pipeline.txt
+lock loop -c requirements/serve.txt -c requirements/pipeline.txt
+lock dev -c requirements/serve.txt -c requirements/pipeline.txt -c requirements/loop.txt
 lock evidently
 # What MLflow asks for, but neither logging, nor its pages, nor its client import: a third of it all.
 for package in docker matplotlib pyarrow scikit-learn skops; do

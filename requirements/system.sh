@@ -6,6 +6,7 @@ need() { ls $2 >/dev/null 2>&1 || command -v "$1" >/dev/null 2>&1 || missing="$m
 need initdb "/usr/lib/postgresql/*/bin/initdb" postgresql
 need chromium "/usr/bin/google-chrome" chromium
 need promtool "/none" prometheus
+need prometheus-pushgateway "/none" prometheus-pushgateway
 need wrk "/none" wrk
 need openssl "/none" openssl
 need cc "/none" gcc

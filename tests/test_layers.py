@@ -95,7 +95,7 @@ def versions(group: str) -> dict[str, str]:
 
 def test_groups_that_are_installed_together_or_load_the_same_model_agree_on_versions() -> None:
     found: dict[str, set[str]] = {}
-    for group in ("serve", "pipeline", "dev"):
+    for group in ("serve", "pipeline", "loop", "dev"):
         for name, version in versions(group).items():
             found.setdefault(name, set()).add(version)
     assert {name: several for name, several in found.items() if len(several) > 1} == {}

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from fraud.errors import Problem
 from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.lockfile import pinned
 from fraud.loop.lock_history import git_bytes, show
+from fraud.loop.lockfile import pinned
 from fraud.loop.storage import answer
 from fraud.loop.twice import differences
 from fraud.yamlfile import read_yaml

@@ -19,22 +19,32 @@ def push() -> None:
         raise Problem(f"{where}: {_few(lacking)} is neither there nor in the cache here; `make push` where it is")
 
 
-def pull() -> None:
-    """Fetch all and only then touch the workspace, since `dvc pull` removes a folder that it cannot replace."""
+def pull(*targets: str) -> None:
+    """Fetch all and only then touch the workspace, since `dvc pull` removes a folder that it cannot replace.
+
+    With targets it does so for these files alone.
+    """
     where = remote.place(name := remote.default())
-    code = dvc("fetch")
+    code = dvc("fetch", *targets)
     if code:
         listed(name)
-    absent = status().get("not_in_cache")
+    absent = [path for path in status().get("not_in_cache") or () if not targets or _among(path, targets)]
     if absent:
         raise Problem(damage(where, absent))
     if code:
         raise Problem(f"{where}: not all data came; mend what the lines above name, then `make pull` again")
-    if dvc("checkout"):
+    if dvc("checkout", *targets):
         raise Problem(
             "workspace: not all is in place, as the lines above say; changes that DVC has not recorded are untouched: "
             "keep them with `dvc commit`, or drop them with `dvc checkout --force`"
         )
+
+
+def _among(path: str, targets: tuple[str, ...]) -> bool:
+    """Return whether a file is one of the targets, or in a folder that is one, or that a pointer file names."""
+    return any(
+        path == name or path.startswith(f"{name.rstrip('/')}/") for name in (t.removesuffix(".dvc") for t in targets)
+    )
 
 
 def damage(where: str, absent: list[str]) -> str:
@@ -62,12 +72,14 @@ def _few(paths: list[str]) -> str:
     return sorted(paths)[0] + (f" (and {more} more)" if more else "")
 
 
-def main(verb: str = "") -> None:
-    """Push or pull."""
-    verbs = {"push": push, "pull": pull}
-    if verb not in verbs:
-        raise Problem(f"found '{verb}', expected {' or '.join(f'`make {known}`' for known in verbs)}")
-    verbs[verb]()
+def main(verb: str = "", *targets: str) -> None:
+    """Push all, or pull all or these files."""
+    if verb == "push":
+        push()
+    elif verb == "pull":
+        pull(*targets)
+    else:
+        raise Problem(f"found '{verb}', expected `make push` or `make pull`")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""Say whether the model that dvc.lock pins changed since another commit, for a workflow that deploys on it."""
+
+import os
+import sys
+from pathlib import Path
+
+from fraud.errors import run
+from fraud.loop.champion import LOCK
+from fraud.loop.history import model_at, model_here
+
+
+def outputs(values: dict[str, str]) -> None:
+    """Write values where GitHub's next steps read them, and on stdout."""
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    if path := os.environ.get("GITHUB_OUTPUT"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(lines)
+    sys.stdout.write(lines)
+
+
+def main(*arguments: str) -> None:
+    """Compare with commit SINCE=…; one that git does not know, such as the first push of a branch, had no model."""
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    now, before = model_here(), model_at(given["SINCE"]) if given.get("SINCE") else None
+    outputs({"changed": str(now != before).lower(), "md5": now, "before": before or ""})
+    if now == before:
+        print(f"{LOCK} pins the same model as {given['SINCE'][:12]}; nothing is deployed", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Tell people by the services in NOTIFY_URLS, and a Pushgateway in numbers, what became of a run; never fail it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Literal, get_args
+
+from fraud.errors import Problem, run
+
+Event = Literal["drift", "gate", "pull-request", "failed", "success"]
+KINDS = {"drift": "warning", "gate": "warning", "pull-request": "info", "failed": "failure", "success": "success"}
+QUIET = ("success",)  # It changes gauges only: a week in which nothing happened is no news.
+PATIENCE = 15.0  # Seconds for all services together.
+FORM = "make notify EVENT=failed TITLE='what happened' TEXT='in a few sentences'"
+SEPARATOR = re.compile(r"\s+|,(?=\s*[A-Za-z][A-Za-z0-9+.-]*://)")  # A comma inside an address stays.
+
+
+def notify(event: Event, title: str, text: str) -> None:
+    """Send to every service; one that fails costs a line on stderr, which names its place in the list and no secret."""
+    urls = [] if event in QUIET else addresses(os.environ.get("NOTIFY_URLS", ""))
+    gateway = os.environ.get("PUSHGATEWAY", "")
+    names = [_named(place, url) for place, url in enumerate(urls, 1)] + (["PUSHGATEWAY"] if gateway else [])
+    asked = {"urls": urls, "title": title, "text": text, "kind": KINDS[event]}
+    said = _sent(json.dumps(asked | {"gateway": gateway, "succeeded": event == "success"})) if names else {}
+    for place, name in enumerate(names):
+        if trouble := said.get(place, f"was not told within {PATIENCE:g} s; check the address and the network"):
+            print(f"notify: {name} {trouble}; the run goes on without it", file=sys.stderr)
+
+
+def addresses(text: str) -> list[str]:
+    """Return addresses that stand between commas, spaces or line ends."""
+    return [part for part in (part.strip(",") for part in SEPARATOR.split(text)) if part]
+
+
+def _named(place: int, url: str) -> str:
+    scheme, found, _ = url.partition("://")
+    return f"address {place} of NOTIFY_URLS ({scheme.lower() if found else 'it has no scheme like slack://'})"
+
+
+def _sent(asked: str) -> dict[int, str]:
+    """Return what each job said in time; all else that the libraries print, secrets maybe among it, is dropped."""
+    command = [sys.executable, "-m", "fraud.loop.messenger"]
+    try:
+        done = subprocess.run(command, input=asked.encode(), capture_output=True, check=False, timeout=PATIENCE)
+        printed = done.stdout
+    except subprocess.TimeoutExpired as late:
+        printed = late.stdout or b""
+    found = re.findall(r"^(\d+) (.*)\n", printed.decode(errors="replace"), flags=re.MULTILINE)
+    return {int(place): said for place, said in found}
+
+
+def main(*arguments: str) -> None:
+    """Notify of EVENT=… with TITLE=… and TEXT=…."""
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    events = get_args(Event)
+    if given.get("EVENT") not in events:
+        raise Problem(f"EVENT={given.get('EVENT', '')}: expected one of {', '.join(events)}; {FORM}")
+    event: Event = given["EVENT"]  # type: ignore[assignment]  # one of them, as was just seen
+    notify(event, given.get("TITLE") or f"fraud: {event}", given.get("TEXT", ""))
+
+
+if __name__ == "__main__":
+    run(main)

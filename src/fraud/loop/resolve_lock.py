@@ -1,0 +1,56 @@
+"""End a merge conflict in dvc.lock: the lock is what the merged dvc.yaml and params.yaml make, so it is made again."""
+
+import re
+from pathlib import Path
+
+from fraud.errors import Problem, run
+from fraud.loop import repro
+from fraud.loop.champion import LOCK
+from fraud.loop.history import git
+from fraud.loop.transfer import pull
+from fraud.params import FILE
+from fraud.yamlfile import read_yaml
+
+MARKERS = re.compile(r"^(<{7} |>{7} )", re.MULTILINE)
+SOURCES = ("dvc.yaml", str(FILE))
+
+
+def conflicts() -> list[str]:
+    """Return the files that git has not merged yet."""
+    return git("diff", "--name-only", "--diff-filter=U").splitlines()
+
+
+def check_merged(unmerged: list[str]) -> None:
+    """Stop where there is nothing to resolve, or where something that people write is not merged yet."""
+    if LOCK not in unmerged:
+        raise Problem(f"{LOCK}: git knows of no conflict in it; where the graph is stale, run `make repro`")
+    others = [path for path in unmerged if path != LOCK and not path.startswith("reports/")]
+    marked = [path for path in SOURCES if MARKERS.search(Path(path).read_text(encoding="utf-8"))]
+    if both := sorted({*others, *marked}):
+        raise Problem(f"{', '.join(both)}: not merged yet; mend and `git add` that first, then `make resolve-lock`")
+
+
+def drop() -> None:
+    """Remove the lock of the conflict; what an earlier run of this made of it stays."""
+    if Path(LOCK).exists() and MARKERS.search(Path(LOCK).read_text(encoding="utf-8")):
+        Path(LOCK).unlink()
+
+
+def main() -> None:
+    """Make dvc.lock and the reports again, mostly from DVC's cache, and stage them."""
+    unmerged = conflicts()
+    check_merged(unmerged)
+    drop()
+    pointer = Path(f"{read_yaml(FILE)['batches']}.dvc")
+    if pointer.exists():
+        pull(str(pointer))  # Or DVC would record the batches that lie here in place of the merged ones.
+    repro.main()
+    git("add", "--", LOCK, *(path for path in unmerged if path.startswith("reports/")))
+    git("add", "--update", "--", "reports")
+    print(
+        f"{LOCK} and reports are made again and staged; next: `git diff --staged {LOCK}`, then `git merge --continue`"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

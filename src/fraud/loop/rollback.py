@@ -1,0 +1,107 @@
+"""Take main back to the model before this one, by a new commit: history stays, and nothing is pushed by force."""
+
+import sys
+from itertools import pairwise
+
+from fraud.errors import Problem, run
+from fraud.loop.champion import LOCK, MODEL
+from fraud.loop.deployed_model import outputs
+from fraud.loop.history import git, model_at
+from fraud.loop.lockfile import pinned
+from fraud.loop.transfer import pull
+
+PARAMS = "params.yaml"
+REMOTE, MAIN = "origin", "main"
+
+
+def before() -> str:
+    """Return the newest commit of main's line in which another model was pinned."""
+    changes = git("log", "--first-parent", "--format=%H", "--", LOCK).split()
+    now = model_at("HEAD")
+    for newer, older in pairwise(changes):
+        if model_at(older) not in (now, None):
+            return git("rev-parse", f"{newer}^1").strip()  # Just before the change, so that nothing else goes with it.
+    raise Problem(f"{LOCK}: this history pins no other model; `git fetch --unshallow`, or name a commit with TO=")
+
+
+def restored(commit: str) -> list[str]:
+    """Return the files to take from that commit: lock, settings, and the reports that either lock pins."""
+    pins = pinned(git("show", f"{commit}:{LOCK}")).keys() | pinned(git("show", f"HEAD:{LOCK}")).keys()
+    reports = sorted(path for path in pins if path.startswith("reports/"))
+    known = {name for tree in (commit, "HEAD") for name in git("ls-tree", "-r", "--name-only", tree).splitlines()}
+    return [path for path in (LOCK, PARAMS, *reports) if path in known]
+
+
+def roll_back(commit: str) -> str:
+    """Commit the files of `commit` once its model is here, and return the md5; otherwise leave all as it was."""
+    md5, now = model_at(commit), model_at("HEAD")
+    if md5 is None or md5 == now:
+        found = f"the model that is pinned now, {now}" if md5 else f"no {MODEL} in its {LOCK}"
+        raise Problem(f"TO={commit}: found {found}; name a commit that pins another one")
+    files = restored(commit)
+    git("restore", f"--source={commit}", "--staged", "--worktree", "--", *files)
+    try:
+        pull(MODEL)
+    except BaseException:
+        git("restore", "--source=HEAD", "--staged", "--worktree", "--", *files)
+        raise
+    git("commit", "-qm", f"Go back to model {md5[:6]}\n\nFrom {(now or 'none')[:6]}, as in {commit}.\n")
+    return md5
+
+
+def stale(commit: str) -> list[str]:
+    """Return the code that this commit's lock pins and that changed since."""
+    return [name for name in git("diff", "--name-only", commit, "HEAD", "--", "src", "dvc.yaml", "data/schemas").split()
+            if f"path: {name}\n" in git("show", f"{commit}:{LOCK}") or name == "dvc.yaml"]  # fmt: skip
+
+
+def named(name: str) -> str:
+    """Return the commit that a person names; it has to be in main's history, so that nobody's fork is served."""
+    commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+    if commit not in git("rev-list", "HEAD").split():
+        raise Problem(f"TO={name}: it is not in the history of what is checked out; name a commit that is")
+    return commit
+
+
+def check_newest() -> None:
+    """Stop where main has moved on, so that nothing is committed that cannot be pushed."""
+    git("fetch", "-q", REMOTE, MAIN)
+    if git("rev-list", "-n1", f"HEAD..{REMOTE}/{MAIN}"):
+        raise Problem(f"{MAIN} has moved on at {REMOTE}; `git pull --rebase`, look at it, then run it again")
+
+
+def push(md5: str) -> dict[str, str]:
+    """Push to main where that is allowed, else to a branch that waits for a merge; return which of them it was."""
+    sha = git("rev-parse", "HEAD").strip()
+    try:
+        git("push", "-q", REMOTE, f"HEAD:refs/heads/{MAIN}")
+    except Problem as problem:
+        branch = f"rollback/{md5[:8]}-{sha[:8]}"
+        git("push", "-q", REMOTE, f"HEAD:refs/heads/{branch}")
+        print(f"{MAIN} takes no direct push ({problem}); {branch} waits to be merged", file=sys.stderr)
+        return {"pushed": "false", "branch": branch, "sha": sha}
+    return {"pushed": "true", "branch": MAIN, "sha": sha}
+
+
+def main(*arguments: str) -> None:
+    """Go back to the model before, or to that of TO=commit; with PUSH=1 push it."""
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    if git("status", "--porcelain", "--untracked-files=no"):
+        raise Problem("this working copy has changes; commit or stash them, then run it again")
+    if given.get("PUSH"):
+        check_newest()
+    commit = named(given["TO"]) if given.get("TO") else before()
+    changed = stale(commit)
+    md5 = roll_back(commit)
+    print(f"{LOCK} pins {md5} again, as in {commit[:12]}; one commit says so")
+    if changed:
+        print(f"code of the graph changed since ({', '.join(changed)}): `make check` says so until `make repro`; "
+              "a server does not mind")  # fmt: skip
+    if given.get("PUSH"):
+        outputs(push(md5))
+    else:
+        print(f"next: `git push {REMOTE} HEAD:{MAIN}`, then `make deploy`")
+
+
+if __name__ == "__main__":
+    run(main)

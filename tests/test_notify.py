@@ -1,0 +1,229 @@
+"""make notify: messages over real HTTP and gauges in a real Pushgateway; whatever fails there, the run goes on."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from examples import ROOT
+from fraud.errors import Problem
+from fraud.loop import gauges, notify
+from listening import Listener, listening
+from pushgateway import Pushgateway, pushgateway
+from s3 import free_port
+
+SECRET = "a-secret-in-an-address"  # noqa: S105  # made up
+METRICS = {"average_precision": 0.876832, "alerts_per_1000": 6.0, "rows": 20000, "frauds": 137, "recall": 0.854015}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """Return a working copy as far as a notification looks at one."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "params.yaml").write_text("dataset: payments\n")
+    (tmp_path / "reports/metrics.json").write_text(json.dumps(METRICS))
+    (tmp_path / "reports/drift.json").write_text('{"drift": true}')
+    return tmp_path
+
+
+def told(
+    here: Path, event: str, urls: str = "", gateway: str = "", patience: float = 30
+) -> subprocess.CompletedProcess[str]:
+    """Do what `make notify` does."""
+    code = """
+import sys
+from fraud.loop import notify
+notify.PATIENCE = float(sys.argv.pop(1))
+notify.main(*sys.argv[1:])
+sys.exit(3)
+"""
+    words = [f"EVENT={event}", "TITLE=week 9", 'TEXT=V14\'s "shift" is 0.3 $(id)']
+    settings = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}/src"} | {"NOTIFY_URLS": urls, "PUSHGATEWAY": gateway}
+    command = [sys.executable, "-c", code, str(patience), *words]
+    done = subprocess.run(command, cwd=here, env=settings, text=True, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 3, done.stderr  # The run went on, to its own end.
+    return done
+
+
+def webhook(server: Listener, user: str = "") -> str:
+    return server.url.replace("http://", f"json://{user}")
+
+
+@pytest.mark.parametrize(("event", "kind"), [item for item in notify.KINDS.items() if item[0] != "success"])
+def test_each_address_gets_title_text_and_kind(here: Path, event: str, kind: str) -> None:
+    with listening() as one, listening() as other:
+        done = told(here, event, f"{webhook(one)},\n {webhook(other)}")
+    assert (done.stdout, done.stderr) == ("", "")
+    for server in one, other:
+        (body,) = map(json.loads, server.bodies)
+        assert (body["title"], body["message"], body["type"]) == ("week 9", 'V14\'s "shift" is 0.3 $(id)', kind)
+
+
+def test_a_success_is_no_message(here: Path) -> None:
+    with listening() as server:
+        told(here, "success", webhook(server))
+    assert server.bodies == []
+
+
+PARTS = st.text("abz09:/@.?=&_-", min_size=1, max_size=12).map(lambda text: text.replace("://", "/"))
+URLS = st.builds(
+    "{}://{}".format, st.sampled_from(["json", "slack", "mailto"]), st.lists(PARTS, min_size=1).map(",".join)
+)
+
+
+@given(st.lists(URLS), st.sampled_from([",", " ", "\n", ", ", " ,\n"]))
+def test_addresses_stand_between_commas_or_spaces_and_may_hold_commas(urls: list[str], separator: str) -> None:
+    assert notify.addresses(separator.join(urls)) == urls
+    assert notify.addresses(f"{separator}{separator.join(urls)}{separator}") == urls
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"slakc://{SECRET}/{SECRET}",
+        SECRET,
+        f"json://user:{SECRET}@",
+        f"json://user:{SECRET}@127.0.0.1:1/{SECRET}",
+        f"slack://{SECRET}",
+        f"mailto://user:{SECRET}@127.0.0.1:1",
+        f"json://user:{SECRET}@no-such-host.invalid/{SECRET}",
+    ],
+)
+def test_an_address_that_does_not_work_costs_one_line_without_its_secret(here: Path, url: str) -> None:
+    with listening() as server:
+        done = told(here, "failed", f"{url} {webhook(server)}")
+        assert len(server.bodies) == 1
+    assert SECRET not in done.stdout + done.stderr
+    assert re.fullmatch(r"notify: address 1 of NOTIFY_URLS \(.*\) .*; the run goes on without it\n", done.stderr)
+
+
+def test_a_server_that_refuses_costs_one_line_without_the_secret(here: Path) -> None:
+    with listening(500, SECRET.encode()) as server:
+        done = told(here, "gate", webhook(server, f"user:{SECRET}@"))
+    assert done.stderr == (
+        "notify: address 1 of NOTIFY_URLS (json) did not take the message; check the address, its token and the "
+        "network; the run goes on without it\n"
+    )
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """Answer each request one byte at a time, without end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = threading.Event()
+
+        def answer(connection: socket.socket) -> None:
+            with connection:
+                try:
+                    while not ended.wait(0.1):
+                        connection.send(b"H")
+                except OSError:
+                    pass
+
+        def accept() -> None:
+            while not ended.is_set():
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            ended.set()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_never_ends_its_answer_is_left_behind(here: Path) -> None:
+    with dripping() as port, listening() as server:
+        begun = time.monotonic()
+        urls, gateway = f"json://{SECRET}:x@127.0.0.1:{port} {webhook(server)}", f"http://127.0.0.1:{port}"
+        done = told(here, "drift", urls, gateway, patience=8)
+        assert time.monotonic() - begun < 20
+        assert len(server.bodies) == 1
+    lines = done.stderr.splitlines()
+    assert [line.split(" was")[0] for line in lines] == [
+        "notify: address 1 of NOTIFY_URLS (json)",
+        "notify: PUSHGATEWAY",
+    ]
+    assert all("was not told within 8 s" in line for line in lines)
+    assert SECRET not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pushgateway]:
+    with pushgateway(tmp_path_factory.mktemp("pushgateway")) as server:
+        yield server
+
+
+def test_the_gauges_of_a_run_are_pushed_and_a_failed_run_leaves_the_last_success(
+    here: Path, gateway: Pushgateway
+) -> None:
+    begun = time.time()
+    done = told(here, "success", gateway=gateway.address)
+    assert done.stderr == ""
+    (group,) = gateway.groups()
+    assert group["labels"] == {"job": "fraud_retrain", "dataset": "payments"}
+    found = gateway.gauges()
+    succeeded = found.pop(gauges.SUCCESS)
+    assert begun <= succeeded <= time.time()
+    assert found == {"model_accuracy": 0.99885, "model_average_precision": 0.876832, "drift_detected": 1}
+
+    (here / "reports/drift.json").write_text('{"drift": false}')
+    told(here, "failed", gateway=gateway.address)
+    assert gateway.gauges() == found | {"drift_detected": 0, gauges.SUCCESS: succeeded}
+
+
+def test_a_pushgateway_that_is_away_costs_one_line(here: Path) -> None:
+    done = told(here, "failed", gateway=f"http://user:{SECRET}@127.0.0.1:{free_port()}")
+    assert re.fullmatch(
+        r"notify: PUSHGATEWAY ended with \w+; check the address; the run goes on without it\n", done.stderr
+    )
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"average_precision": null, "recall": null}', '{"rows": 0}'])
+def test_what_the_reports_do_not_tell_is_left_out(
+    here: Path, content: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    if content is None:
+        (here / "reports/metrics.json").unlink()
+    else:
+        (here / "reports/metrics.json").write_text(content)
+    assert gauges.values() == {"drift_detected": 1}
+
+
+@given(*[st.integers(0, 200_000)] * 4)
+def test_accuracy_is_the_share_of_right_decisions(caught: int, missed: int, false: int, passed: int) -> None:
+    rows, frauds = caught + missed + false + passed, caught + missed
+    report = {
+        "rows": rows,
+        "frauds": frauds,
+        "alerts_per_1000": round(1000 * (caught + false) / rows, 6) if rows else None,
+        "recall": round(caught / frauds, 6) if frauds else None,
+    }
+    assert gauges.accuracy(report) == (pytest.approx((caught + passed) / rows, abs=1e-12) if rows else None)
+
+
+def test_an_event_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(Problem, match="EVENT=drfit: expected one of drift, gate, pull-request, failed, success"):
+        notify.main("EVENT=drfit")
+
+
+def test_a_run_without_addresses_imports_nothing_of_apprise() -> None:
+    code = "import sys, fraud.loop.notify; print({'apprise', 'requests', 'prometheus_client'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert done.stdout == "set()\n"

