@@ -60,14 +60,14 @@ class Example(NamedTuple):
 
 
 @cache
-def example(dataset: str = "creditcard", model: str = "extra_trees", seed: int = 7) -> Example:
+def example(dataset: str = "creditcard", model: str = "extra_trees", seed: int = 7, min_leaf: int = 1) -> Example:
     """Return a small model of a data set."""
     schema = SCHEMAS[dataset]
     weeks = simulate.Params(weeks=4, rows_per_week=800, fraud_rate=0.03, drift="none", drift_from=1, seed=seed)
     made = [simulate.simulate(schema, weeks, week) for week in range(1, 5)]
     trained_on = [week.append_column(BATCH, [[f"w{number}"] * len(week)]) for number, week in enumerate(made[:3])]
     rows = labelled(pa.concat_tables(trained_on), schema, COST)
-    section = params(model=model, seed=seed)
+    section = params(model=model, seed=seed, min_leaf=min_leaf)
     trained = train.train(rows, schema, section, COST)
     content = to_onnx(trained.pipeline, trained.calibration, train.contract(trained, rows, schema, section, "0" * 32))
     return Example(content, schema, made[3])

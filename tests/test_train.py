@@ -23,6 +23,7 @@ from fraud.rows import labelled as from_table
 from fraud.schema import Schema
 from fraud.scoring import Model
 from fraud.stages.train import Trained, check_same, contract, out_of_fold, train
+from servers import SCHEMAS, example
 
 MODELS = ["random_forest", "extra_trees", "logistic_regression", "hist_gradient_boosting"]
 
@@ -44,6 +45,21 @@ def test_the_model_file_says_what_scikit_learn_says(model: str, schema: Schema) 
     unseen = labelled(schema, rows=1000, seed=8).features
     expected = trained.calibration.probabilities(trained.pipeline.predict_proba(unseen)[:, 1])
     np.testing.assert_allclose(file.probabilities(unseen), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dataset", SCHEMAS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_payment_gets_the_same_bits_alone_and_at_every_place_of_a_batch_of_any_size(model: str, dataset: str) -> None:
+    served = example(dataset, model, min_leaf=20)  # The votes of larger leaves take more values.
+    features, score = np.tile(served.features, (2, 1))[:1000], served.loaded.probabilities
+    alone = np.concatenate([score(features[place : place + 1]) for place in range(len(features))])
+    for size in (*range(2, 41), 100, 1000):
+        for start in (*range(0, 1001 - size, size), 1000 - size):
+            found = score(features[start : start + size])
+            assert found.tobytes() == alone[start : start + size].tobytes(), f"{size} rows from {start} on"
+    for offset in range(100):
+        moved = score(np.concatenate([features[:offset], features[500:501], features[offset:99]]))
+        assert moved[offset] == alone[500]
 
 
 @pytest.mark.parametrize("sampler", ["smote", "undersample", "none"])

@@ -20,6 +20,7 @@ OPSETS = [h.make_opsetid("", 21), h.make_opsetid("ai.onnx.ml", 5)]
 IR_VERSION = 10
 LESS_OR_EQUAL, SUM = 0, 1  # Codes of the operator TreeEnsemble.
 DIGITS = 7
+FILLERS = 16  # The widest registers (AVX-512) hold 8 doubles; at most 7 are left over.
 
 
 class Trees(NamedTuple):
@@ -70,7 +71,7 @@ def to_onnx(pipeline: Any, calibration: Calibration, contract: Contract) -> byte
     graph = Graph()
     prepared = _prepare(graph, pipeline["prepare"])
     score = _score(graph, _encode(graph, prepared, pipeline["encode"]), pipeline["model"])
-    probability = _calibrate(graph, score, calibration)
+    probability = _without_fillers(graph, _calibrate(graph, score, calibration))
     graph.nodes.append(h.make_node("Squeeze", [probability, graph.constant([1], np.int64)], [OUTPUT]))
     body = h.make_graph(
         graph.nodes,
@@ -107,13 +108,28 @@ def _encode(graph: Graph, prepared: str, step: Any) -> str:
 def _score(graph: Graph, encoded: str, model: Any) -> str:
     if hasattr(model, "coef_"):
         product = graph.add("MatMul", encoded, graph.constant(model.coef_.T))
-        return graph.add("Sigmoid", graph.add("Add", product, graph.constant(model.intercept_)))
+        total = graph.add("Add", product, graph.constant(model.intercept_))
+        return graph.add("Sigmoid", _with_fillers(graph, total))
     if hasattr(model, "_predictors"):
-        total = _trees(graph, encoded, _boosted_trees(model))
-        return graph.add("Sigmoid", graph.add("Add", total, graph.constant(model._baseline_prediction.reshape(1, 1))))
+        sums = _trees(graph, encoded, _boosted_trees(model))
+        total = graph.add("Add", sums, graph.constant(model._baseline_prediction.reshape(1, 1)))
+        return graph.add("Sigmoid", _with_fillers(graph, total))
     # scikit-learn's forests round their inputs to single precision and compare them with double thresholds.
     single = graph.add("Cast", encoded, to=TensorProto.FLOAT)
-    return _trees(graph, graph.add("Cast", single, to=TensorProto.DOUBLE), _forest_trees(model))
+    votes = _trees(graph, graph.add("Cast", single, to=TensorProto.DOUBLE), _forest_trees(model))
+    return _with_fillers(graph, votes)
+
+
+def _with_fillers(graph: Graph, scores: str) -> str:
+    """Put rows behind the scores, so that logarithm and exponential give a payment the same bits in any company.
+
+    A processor takes several numbers at once, and the few that are left over in another way: these are fillers now.
+    """
+    return graph.add("Concat", scores, graph.constant(np.full((FILLERS, 1), 0.5)), axis=0)
+
+
+def _without_fillers(graph: Graph, scores: str) -> str:
+    return graph.add("Slice", scores, graph.constant([0], np.int64), graph.constant([-FILLERS], np.int64))
 
 
 def _calibrate(graph: Graph, score: str, calibration: Calibration) -> str:
