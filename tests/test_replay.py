@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from fraud.errors import Problem
 from fraud.loop import answers, trace
-from fraud.loop.replay import Scorer, bounds, probabilities
+from fraud.loop.answers import Answer
+from fraud.loop.replay import Scorer, bounds, differences
 from serve.payload import Reader, text
 from servers import SCHEMAS, example
 from test_train import MODELS
@@ -24,12 +25,12 @@ from traces import OTHER, World, ended, enter, log, rows, told
 @pytest.mark.parametrize("dataset", ["creditcard", "payments"])
 @pytest.mark.parametrize("model", MODELS)
 def test_each_kind_of_model_is_replayed_to_the_last_bit_whatever_came_in_one_request(dataset: str, model: str) -> None:
-    served = example(dataset, model)
-    logged = [served.loaded.probabilities(served.features[:count]) for count in (1, 2, 3, 5, 17, 100, 800)]
-    logged += [np.concatenate([served.loaded.probabilities(served.features[place:][:1]) for place in range(100)])]
-    for values in logged:
-        again = probabilities(served.loaded, served.features[: len(values)], values)
-        assert again.tobytes() == values.tobytes()
+    served = example(dataset, model, min_leaf=20)
+    alone = [served.loaded.probabilities(served.features[place:][:1]).item() for place in range(800)]
+    given = [row._replace(probability=chance) for row, chance in zip(rows(served, 800), alone, strict=True)]
+    given += [row for count in (1, 2, 3, 5, 17, 100) for row in rows(served, count)]
+    logged = [Answer(*(getattr(row, field) for field in Answer._fields)) for row in given]
+    assert differences(Scorer(served.loaded), logged) == []
 
 
 FLOATS = st.floats(-1000, 1000)

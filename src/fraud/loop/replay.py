@@ -13,13 +13,12 @@ import numpy as np
 from sqlalchemy import Connection
 
 from fraud.errors import Problem
-from fraud.features import Matrix, Values, codes
+from fraud.features import Matrix, codes
 from fraud.loop.answers import Answer, by, models, written
 from fraud.loop.stored import content
 from fraud.scoring import Model
 
 SHOWN = 10  # Differences that are kept of each model; all are counted.
-TOGETHER = 16  # Rows of which a processor leaves none over.
 WEEK = re.compile(r"(\d{4})-W(\d\d)")
 
 
@@ -112,7 +111,7 @@ def differences(scorer: Scorer, answers: Sequence[Answer]) -> list[Difference]:
         except (KeyError, ValueError) as error:
             found.append(Difference(answer.id, "features", answer.features, f"do not fit the model: {error}"))
     logged = np.array([answer.probability for answer in fitting], dtype=np.float64)
-    now = probabilities(scorer.model, scorer.matrix(rows), logged)
+    now = scorer.model.probabilities(scorer.matrix(rows))
     limits = np.array([answer.threshold for answer in fitting], dtype=np.float64)
     says = np.array([answer.label for answer in fitting], dtype=np.int64)
     own = threshold(scorer.model)
@@ -124,21 +123,6 @@ def differences(scorer: Scorer, answers: Sequence[Answer]) -> list[Difference]:
         places = np.flatnonzero(unlike)
         found += [Difference(fitting[place].id, what, was[place].item(), is_[place].item()) for place in places]
     return found
-
-
-def probabilities(model: Model, matrix: Matrix, logged: Values) -> Values:
-    """Return what the model says to each row, alone or among others: the one that was logged, if it is one of the two.
-
-    A processor takes logarithms of several rows at once in another way than of the few that are left over, and the last
-    bit may differ; the log does not say with which others a row came.
-    """
-    now = model.probabilities(matrix)
-    for place in np.flatnonzero(now.view(np.int64) != logged.view(np.int64)):
-        for count in (1, TOGETHER):
-            again = model.probabilities(np.repeat(matrix[place : place + 1], count, axis=0))[:1]
-            if again.view(np.int64) == logged[place : place + 1].view(np.int64):
-                now[place] = again[0]
-    return now
 
 
 def of_week(log: Connection, week: str) -> list[Replay]:
