@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BASE ?= main
 MLFLOW_PORT ?= 5001
-LOOP = $(if $(FORCE),--force) $(if $(REASON),--reason "$(REASON)") $(if $(DRY_RUN),--dry-run) --base "$(BASE)"
+LOOP = $${FORCE:+--force} $${REASON:+--reason "$$REASON"} $${DRY_RUN:+--dry-run} --base "$(BASE)"
 BIN := .venv/bin
 READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
@@ -100,7 +100,7 @@ retrain: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## new weeks i
 drift-check: $(READY) ## the part of `make retrain` up to the verdict
 	@$(RUN) fraud.loop.retrain $(LOOP) --only drift
 
-candidate: $(READY) ## the part of `make retrain` up to the pushed branch
+candidate: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## the part of `make retrain` up to the pushed branch
 	@$(RUN) fraud.loop.retrain $(LOOP) --only candidate
 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates

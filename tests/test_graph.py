@@ -85,7 +85,7 @@ def test_a_stage_has_a_section_of_its_name_with_exactly_its_keys(stage: str) -> 
 
 def test_every_section_belongs_to_a_stage_but_those_of_what_comes_before_and_after_them() -> None:
     used = {name for stage in STAGES.values() for name in stage["params"]}
-    assert set(PARAMS) == used | {"dataset", "batches", "collect", "gate"}
+    assert set(PARAMS) == used | {"dataset", "batches", "collect", "gate", "retrain"}
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "fraud").rglob("__init__.py")), ids=lambda path: path.parent.name)

@@ -5,8 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud.loop.window import cause, later, newest_labelled, waiting
-from fraud.stages.split import Params
+from fraud.loop.window import Window, cause, later, newest_labelled, waiting
 
 WEEKS = [f"2026-W{week:02}" for week in range(1, 13)]
 
@@ -15,10 +14,8 @@ def batch(kept: int, unlabelled: int) -> dict[str, int]:
     return {"kept": kept, "unlabelled": unlabelled}
 
 
-def window(until: str, test_weeks: int = 1) -> Params:
-    return Params(
-        method="time", until=until, weeks=4, test_weeks=test_weeks, label_delay_weeks=0, test_fraction=0.2, seed=7
-    )
+def window(until: str, test_weeks: int = 1) -> Window:
+    return Window("time", until, 4, test_weeks, 0)
 
 
 def drift(*weeks: str) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from fraud.loop.gate import Judgement
 from fraud.loop.lockfile import pinned
 from fraud.loop.progress import step
 from fraud.loop.scratch import git
-from fraud.loop.window import Cause, Retrain, cause, later, newest_labelled, waiting
+from fraud.loop.window import Cause, Retrain, Window, cause, later, newest_labelled, waiting
 from fraud.outputs import write_json
 from fraud.params_file import change
-from fraud.stages import split
+from fraud.yamlfile import read_yaml
 
 REPORT = Path("reports/retrain.json")
 ENOUGH = ["--pull", "--allow-missing"]  # Bring only what a stage has to read.
@@ -45,17 +45,17 @@ def look(asked: str | None) -> Seen:
     before = _report(REPORT) if REPORT.exists() else {}
     repro.main(*ENOUGH, "drift")
     drift, ingested = _report(Path("reports/drift.json")), _report(Path("reports/ingest.json"))["batches"]
-    names, section = batches.in_order(ingested), params.load("split", split.Params)
+    names, window = batches.in_order(ingested), _window()
     newest = newest_labelled(ingested, params.load("retrain", Retrain).labelled, names)
-    until = later(names, section.until, newest)
-    open_ = waiting(before, names, msgspec.structs.replace(section, until=until)) if until != section.until else []
+    until = later(names, window.until, newest)
+    open_ = waiting(before, names, msgspec.structs.replace(window, until=until)) if until != window.until else []
     print(*drift["sentences"], sep="\n")
     return Seen(drift, _report(Path("reports/estimate.json")), cause(drift, asked, open_), until)
 
 
 def train(until: str, before: dict[str, str]) -> bool:
     """Move the window and run the graph; return whether another model came out."""
-    was = params.load("split", split.Params).until
+    was = _window().until
     print(f"params.yaml: split.until: {was} -> {until}" if was != until else f"split.until stays {until}")
     change({"split.until": until})
     repro.main(*ENOUGH)
@@ -96,7 +96,7 @@ def write_report(one: Proposed, seen: Seen, was: str | None, base: str) -> None:
 
 def candidate(seen: Seen, why: Cause, base: str) -> Proposed | None:
     """Train and judge; return nothing where no other model than main's came out."""
-    before, was = git("show", f"HEAD:{LOCK}"), params.load("split", split.Params).until
+    before, was = git("show", f"HEAD:{LOCK}"), _window().until
     if seen.until is None:
         print("no week has labels yet, so there is nothing to train on")
         return None
@@ -107,6 +107,10 @@ def candidate(seen: Seen, why: Cause, base: str) -> Proposed | None:
     proposed = Proposed(why, seen.until, judge(base))
     write_report(proposed, seen, was, git("rev-parse", "HEAD"))
     return proposed
+
+
+def _window() -> Window:
+    return msgspec.convert(read_yaml(params.FILE)["split"], Window)
 
 
 def _report(path: Path) -> dict[str, Any]:

@@ -1,21 +1,11 @@
 """Say whether the model that dvc.lock pins changed since another commit, for a workflow that deploys on it."""
 
-import os
 import sys
-from pathlib import Path
 
 from fraud.errors import run
 from fraud.loop.champion import LOCK
 from fraud.loop.history import model_at, model_here
-
-
-def outputs(values: dict[str, str]) -> None:
-    """Write values where GitHub's next steps read them, and on stdout."""
-    lines = "".join(f"{name}={value}\n" for name, value in values.items())
-    if path := os.environ.get("GITHUB_OUTPUT"):
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(lines)
-    sys.stdout.write(lines)
+from fraud.loop.progress import outputs
 
 
 def main(*arguments: str) -> None:

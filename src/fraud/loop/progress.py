@@ -1,6 +1,7 @@
 """Say how far the loop is: to a person by lines, to a workflow by its file of outputs."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 STEPS = ("check", "collect", "fetch", "drift", "retrain", "gate", "push", "propose", "track")
@@ -11,8 +12,10 @@ def step(name: str, words: str = "") -> None:
     print(f"[{STEPS.index(name) + 1}/{len(STEPS)}] {name}{words and ': '}{words}", flush=True)
 
 
-def output(**values: str) -> None:
-    """Tell a workflow's later steps what came out."""
+def outputs(values: Mapping[str, str]) -> None:
+    """Write values where GitHub's next steps read them, and on stdout."""
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
     if path := os.environ.get("GITHUB_OUTPUT"):
         with Path(path).open("a", encoding="utf-8") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())
+            file.write(lines)
+    print(lines, end="", flush=True)

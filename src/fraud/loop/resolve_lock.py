@@ -38,15 +38,13 @@ def drop() -> None:
 
 def main() -> None:
     """Make dvc.lock and the reports again, mostly from DVC's cache, and stage them."""
-    unmerged = conflicts()
-    check_merged(unmerged)
+    check_merged(conflicts())
     drop()
     pointer = Path(f"{read_yaml(FILE)['batches']}.dvc")
     if pointer.exists():
         pull(str(pointer))  # Or DVC would record the batches that lie here in place of the merged ones.
     repro.main()
-    git("add", "--", LOCK, *(path for path in unmerged if path.startswith("reports/")))
-    git("add", "--update", "--", "reports")
+    git("add", "--update", "--", LOCK, "reports")
     print(
         f"{LOCK} and reports are made again and staged; next: `git diff --staged {LOCK}`, then `git merge --continue`"
     )

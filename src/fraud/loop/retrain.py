@@ -14,11 +14,11 @@ from fraud.errors import run as told
 from fraud.loop import arrival, branch, candidate, delivered, github, notify, remote, scratch, transfer
 from fraud.loop.candidate import Proposed, Seen
 from fraud.loop.champion import LOCK
-from fraud.loop.progress import output, step
+from fraud.loop.progress import outputs, step
 from fraud.loop.scratch import git
 from fraud.loop.single import alone
 from fraud.loop.storage import listed
-from fraud.loop.window import REASONS, Cause
+from fraud.loop.window import FOUND, GIVEN, Cause
 from fraud.yamlfile import read_yaml
 
 
@@ -40,14 +40,16 @@ class Options(NamedTuple):
     @property
     def asked(self) -> str | None:
         """The reason that a person or a workflow gives."""
-        return "force" if self.force else self.reason
+        return "force" if self.force else self.reason if self.reason in GIVEN else None
 
 
 def options(words: Sequence[str]) -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="fraud.loop.retrain", description=__doc__, allow_abbrev=False)
     parser.add_argument("--force", action="store_true", help="train without drift and without another reason")
-    parser.add_argument("--reason", choices=REASONS, help="why to train without drift")
+    parser.add_argument(
+        "--reason", choices=(*GIVEN, *FOUND, ""), help="why to train without drift; what the data tells is found anew"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the pull request; change nothing out there")
     parser.add_argument("--only", choices=("drift", "candidate"), help="stop after the verdict, or after the push")
     parser.add_argument("--base", default="main", help="the branch that is deployed")
@@ -78,6 +80,7 @@ def check(asked: Options) -> str:
 def refuse_worse(one: Proposed, asked: Options) -> None:
     """Stop where the gate said no; no proposal leaves this machine."""
     if one.judged.worse:
+        outputs({"gate": "worse"})  # make hides the exit code from a workflow.
         tell(asked, "gate", f"The gate refused the model up to {one.until}", one.judged.sentence)
         raise Worse(
             f"no pull request: worse than the model of {asked.base} in {', '.join(one.judged.worse)}; the reports are "
@@ -137,7 +140,7 @@ def loop(asked: Options) -> None:
         step("drift")
         seen = candidate.look(asked.asked)
         why = seen.cause
-        output(fired=str(why is not None).lower(), reason=why.reason if why else "", week=seen.until or "")
+        outputs({"fired": str(bool(why)).lower(), "reason": why.reason if why else "", "week": seen.until or ""})
         if why is None:
             print("no drift and no other reason to train: nothing to do")
         elif asked.only != "drift":
@@ -155,11 +158,10 @@ def answer(asked: Options, seen: Seen, why: Cause, root: Path) -> None:
         return
     refuse_worse(one, asked)
     step("push")
-    output(branch=branch.name(one.until), sha=push(one, asked.base, asked.dry_run))
-    if asked.only == "candidate":
-        return
-    step("propose")
-    propose(one, asked.dry_run)
+    outputs({"branch": branch.name(one.until), "sha": push(one, asked.base, asked.dry_run)})
+    if asked.only != "candidate":
+        step("propose")
+        propose(one, asked.dry_run)
     if not asked.dry_run:
         step("track")
         track(root)

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from fraud.errors import Problem, run
 from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.deployed_model import outputs
 from fraud.loop.history import git, model_at
 from fraud.loop.lockfile import pinned
+from fraud.loop.progress import outputs
 from fraud.loop.transfer import pull
 
 PARAMS = "params.yaml"

@@ -3,18 +3,36 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
+import msgspec
 from msgspec import Meta
 
 from fraud.params import Section
-from fraud.stages.split import Params, window
 
-REASONS = ("schedule", "push")  # That a person or a workflow may give; the others come of the data, or of FORCE.
+GIVEN = ("schedule", "push", "force")  # Reasons of a person or a workflow ...
+FOUND = ("drift", "follow_up")  # ... and those that the data gives, which are found and never believed.
 
 
 class Retrain(Section, frozen=True):
     """Section `retrain` of params.yaml."""
 
     labelled: Annotated[float, Meta(gt=0, le=1)]
+
+
+class Window(msgspec.Struct):
+    """The keys of section `split` that say which batches are trained and tested on."""
+
+    method: str
+    until: str | None
+    weeks: int
+    test_weeks: int
+    label_delay_weeks: int
+
+    def trained(self, names: Sequence[str]) -> Sequence[str]:
+        """Return which of the batches `names`, oldest first, are trained on."""
+        end = names.index(self.until) + 1 if self.until in names else len(names)
+        chosen = names[max(0, end - self.weeks) : end]
+        kept = 0 if self.method == "stratified" else self.test_weeks + self.label_delay_weeks
+        return chosen[: max(0, len(chosen) - kept)]
 
 
 class Cause(NamedTuple):
@@ -57,11 +75,11 @@ def cause(drift: Mapping[str, Any], asked: str | None, waiting: Sequence[str]) -
     return None
 
 
-def waiting(before: Mapping[str, Any], names: Sequence[str], split: Params) -> list[str]:
-    """Return the weeks of the last alarm that the window of `split` trains on, and the one before did not.
+def waiting(before: Mapping[str, Any], names: Sequence[str], window: Window) -> list[str]:
+    """Return the weeks of the last alarm that the window trains on, and the one before did not.
 
     `before` is reports/retrain.json. At the alarm itself the drifted week becomes the test: a model that has never
     seen it is no better there, and the next window is the first that holds it.
     """
     open_ = [week for week in before.get("drifted", ()) if week in names]
-    return [week for week in open_ if week in window(list(names), split).train]
+    return [week for week in open_ if week in window.trained(names)]
