@@ -120,9 +120,8 @@ def test_every_setting_has_a_comment_that_says_what_it_is(section: str) -> None:
 
 
 def test_settings_that_the_readme_names_exist() -> None:
-    named = {
-        code for code in CODE if re.fullmatch(r"[a-z]+\.(?!yml)[a-z_]+", code) and code.partition(".")[0] in PARAMS
-    }
+    setting = re.compile(r"([a-z]+)\.(?!yml)[a-z_]+")
+    named = {code for code in CODE if (found := setting.fullmatch(code)) and found[1] in PARAMS}
     assert named
     for name in named:
         section, _, key = name.partition(".")

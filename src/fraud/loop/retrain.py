@@ -47,9 +47,7 @@ def options(words: Sequence[str]) -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="fraud.loop.retrain", description=__doc__, allow_abbrev=False)
     parser.add_argument("--force", action="store_true", help="train without drift and without another reason")
-    parser.add_argument(
-        "--reason", choices=(*GIVEN, *FOUND, ""), help="why to train without drift; what the data tells is found anew"
-    )
+    parser.add_argument("--reason", choices=(*GIVEN, *FOUND), help="why to train; what the data tells is found anew")
     parser.add_argument("--dry-run", action="store_true", help="print the pull request; change nothing out there")
     parser.add_argument("--only", choices=("drift", "candidate"), help="stop after the verdict, or after the push")
     parser.add_argument("--base", default="main", help="the branch that is deployed")
