@@ -198,7 +198,7 @@ def test_a_branch_that_was_not_pushed_is_one_line(work: Loop) -> None:
 
 @pytest.mark.parametrize("name", ["main", "retrain/", "retrain/../main", "retrain/a b", "retrain/$(id)", "retrain/-x"])
 def test_no_other_branch_can_be_named(work: Loop, name: str) -> None:
-    assert work.loop("propose", f"BRANCH={name}", code=1).endswith("expected retrain/<week>, like retrain/2026-W12\n")
+    assert work.loop("propose", f"BRANCH={name}", code=1).endswith("like retrain/2026-W12, or rollback/<model>\n")
     assert work.server.requests == []
 
 
@@ -313,3 +313,16 @@ def test_the_newest_week_is_found_by_number() -> None:
     with pytest.raises(Problem, match="expected retrain/<week>"):
         propose.asked_branch({"WEEK": "a week"})
     assert status.STATES[0] == "success"
+
+
+def test_a_way_back_is_proposed_beside_the_newest_week(work: Loop) -> None:
+    work.branch("2026-W12")
+    work.loop("propose", W12)
+    work.run("git", "switch", "-q", "-c", "rollback/333333-abc", "main")
+    work.model(OTHER)
+    work.commit_all("Go back")
+    work.run("git", "push", "-q", "origin", "HEAD")
+    assert "#2 opened" in work.loop("propose", "BRANCH=rollback/333333-abc")
+    assert [pull["title"] for pull in work.server.open()][1] == "Go back to model 333333"
+    assert OTHER in work.server.pulls[2]["body"]
+    assert work.loop("propose", W12).startswith("#1 is open and says so already")

@@ -21,7 +21,8 @@ import github as fake
 from fraud.loop.progress import STEPS
 from needed import needed
 from repositories import ENVIRONMENT, small
-from s3 import Copy, Server, serving
+from s3 import KEY, SECRET, Copy, Server, serving
+from workflow_runs import ROLE, Place
 
 Weeks = dict[str, dict[str, bytes]]
 ORDINARY, DRIFTED, POISONED = "ordinary", "drifted", "poisoned"
@@ -339,3 +340,34 @@ def test_a_missing_bucket_is_found_before_any_work(world: World) -> None:
     said = world.retrain(code=1)
     assert said.splitlines()[-1].startswith("s3://gone/dvc")
     assert "[2/9]" not in said
+
+
+def through_github(world: World) -> Place:
+    """Return what runs the workflows on the working copy, with its remote and the same fake GitHub."""
+    at = Place(world.copy, world.origin.parent / "workflows")
+    at.remote, at.key = world.origin, (KEY, SECRET)
+    world.copy.run("git", "-C", str(world.origin), "config", "uploadpack.allowAnySHA1InWant", "true")
+    at.variables = {"AWS_ROLE": ROLE, "AWS_REGION": "eu-central-1"}
+    at.settings = world.github.environment | {"NOTIFY_URLS": ""}
+    return at
+
+
+def test_the_workflow_does_the_same_in_four_jobs(world: World) -> None:
+    at = through_github(world)
+    with world.weeks(DRIFTED, *NEW):
+        done = at.run("retrain", "schedule", instead=dict.fromkeys(("system", "check", "test"), ""))
+    assert done.jobs == dict.fromkeys(("collect", "drift", "retrain", "propose"), "success"), done.log
+    (pull,) = world.github.open()
+    commit = world.branches()["retrain/2026-W10"]
+    assert (pull["head"]["ref"], pull["head"]["sha"]) == ("retrain/2026-W10", commit)
+    assert [status["state"] for status in world.github.statuses[commit]] == ["success", "pending"]
+    assert world.report(commit)["reason"] == "drift"
+
+
+def test_the_workflow_ends_after_an_ordinary_week(world: World) -> None:
+    at = through_github(world)
+    with world.weeks(ORDINARY, NEW[0]):
+        done = at.run("retrain", "workflow_dispatch", inputs={"reason": "drift"})
+    assert done.jobs["drift"] == "success", done.log
+    assert "retrain" not in done.jobs
+    assert world.branches().keys() == {"main"}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,24 @@ def test_a_batch_that_is_not_here_is_named(here: Path) -> None:
 def test_a_size_that_is_no_number_is_refused() -> None:
     with pytest.raises(Problem, match="MEGABYTES=many: expected a whole number"):
         used_batches.main("MEGABYTES=many")
+
+
+def test_the_reports_come_along(here: Path) -> None:
+    used_batches.main("TO=out")
+    assert (here / "out/reports/split.json").read_bytes() == (here / "reports/split.json").read_bytes()
+
+
+def test_what_the_loop_worked_with_goes_before_the_working_copy(here: Path) -> None:
+    (here / ".dvc/tmp").mkdir(parents=True)
+    shutil.copytree(here / "weeks", here / ".dvc/tmp/retrain/weeks")
+    for name in "reports", "params.yaml":
+        (here / name).rename(here / ".dvc/tmp/retrain" / name)
+    used_batches.main("TO=out")
+    assert len((here / "out/batches.csv").read_text().splitlines()) == 4
+
+
+def test_batches_that_nothing_made_dvc_bring_are_listed_by_name(here: Path) -> None:
+    shutil.rmtree(here / "weeks")
+    used_batches.main("TO=out")
+    rows = list(csv.DictReader((here / "out/batches.csv").read_text().splitlines()))
+    assert [(row["batch"], row["md5"]) for row in rows] == [("2026-W02", ""), ("2026-W03", ""), ("2026-W04", "")]

@@ -24,19 +24,7 @@ JOBS = {(name, job): entry for name, file in FILES.items() for job, entry in fil
 STEPS = [(name, job, step) for (name, job), entry in JOBS.items() for step in entry.get("steps", [])]
 RUNS = [(name, job, step["run"]) for name, job, step in STEPS if "run" in step]
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-# What retraining itself and the image call; each is struck out when its target comes.
-NOT_YET = {
-    "candidate",
-    "collect",
-    "comment",
-    "drift-check",
-    "image",
-    "promote",
-    "propose",
-    "publish",
-    "status",
-    "track",
-}
+NOT_YET = {"image", "publish"}  # They are struck out when their targets come.
 
 
 def test_there_are_four() -> None:

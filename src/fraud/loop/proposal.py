@@ -7,11 +7,12 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from fraud.batches import in_order
 from fraud.errors import Problem
 from fraud.loop import difference
 from fraud.loop.drift_reports import Check, Drift, Part, Week
 from fraud.loop.markdown import code, interval, number, ours, plain, table
-from fraud.loop.revision import LOCK, MODEL, Side, parsed, side
+from fraud.loop.revision import LOCK, MODEL, Side, parsed, resolved, side
 
 RETRAIN, DRIFT, ESTIMATE, SPLIT = (f"reports/{name}.json" for name in ("retrain", "drift", "estimate", "split"))
 MARKER = re.compile(r"<!-- fraud-retrain model=(\w*) text=(\w+) -->")
@@ -116,8 +117,26 @@ def read(branch: str, commit: str) -> Proposal:
 def text(one: Proposal, base: str, report: str | None) -> Text:
     """Return title and body of a pull request into branch `base`; `report` is the address of the run's artifacts."""
     title, content = _title(one), _content(one, base, report)
+    return _marked(title, content, one.model)
+
+
+def of_rollback(branch: str, commit: str) -> Text:
+    """Return what the pull request of a branch says that goes back to an earlier model."""
+    before, after = side(resolved(f"{commit}^")), side(commit)
+    parts = {
+        "Parameters": difference.params(before, after),
+        "Data and model": difference.data(before, after),
+    }
+    told = "\n\n".join(f"### {name}\n\n{part}" for name, part in parts.items() if part)
+    content = f"{code(branch)} goes back to an earlier model. Merging it deploys that one.\n\n{told}\n"
+    title = f"Go back to model {after.pins[MODEL][:6]}"
+    return _marked(title, content, after.pins[MODEL])
+
+
+def _marked(title: str, content: str, model: str) -> Text:
+    """Return a text whose marker tells the model, and whether anybody changed the text since."""
     digest = hashlib.sha256(f"{title}\n{content}".encode()).hexdigest()[:16]
-    return Text(title, f"<!-- fraud-retrain model={one.model} text={digest} -->\n{content}")
+    return Text(title, f"<!-- fraud-retrain model={model} text={digest} -->\n{content}")
 
 
 def _title(one: Proposal) -> str:
@@ -154,7 +173,8 @@ def _content(one: Proposal, base: str, report: str | None) -> str:
 
 
 def _verdict(one: Proposal) -> str:
-    drifted = ", ".join(code(week) for week in one.retrain.drifted[:WEEKS])
+    fired = dict.fromkeys(check.week for check in _fired(one.drift)) if one.retrain.reason == "drift" else {}
+    drifted = ", ".join(code(week) for week in in_order(fired or one.retrain.drifted)[:WEEKS])
     why = REASONS[one.retrain.reason] + (f": {drifted}" if drifted else "")
     return (
         f"**{ours(' '.join(one.retrain.gate.sentence.split()))}**\n\nWhy now: {why}.\n"

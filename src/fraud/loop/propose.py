@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 
 from fraud.batches import in_order
 from fraud.errors import Problem, run
-from fraud.loop import github, proposal, remark
+from fraud.loop import github, notify, proposal, remark
 from fraud.loop.gh import Refused
 from fraud.loop.github import Repository, ensured
+from fraud.loop.history import model_at
 from fraud.loop.proposal import MARKER, Text
 from fraud.loop.revision import bring, resolved
 
 PREFIX = "retrain/"
-BRANCH = re.compile(r"retrain/[A-Za-z0-9][A-Za-z0-9._-]*")
+BRANCH = re.compile(r"(retrain|rollback)/[A-Za-z0-9][A-Za-z0-9._-]*")
+BACK = "rollback/"
 Pull = dict[str, Any]
 
 
@@ -32,13 +34,16 @@ class Outcome(NamedTuple):
 
     pull: Pull | None
     sentences: list[str]
+    new: bool = False
 
 
 def propose(repository: Repository, wanted: Wanted) -> Outcome:
     """Leave the pull request of the newest week open, and none of an older one; what is done is not done again."""
     found = repository.listed("pulls", state="open", base=wanted.base)
     mine = [one for one in found if _is_inside(repository, one) and one["head"]["ref"] == wanted.branch]
-    others = [one for one in found if _is_ours(repository, one) and one not in mine]
+    # A way back is of no week, and so newer than none.
+    rivals = [] if wanted.branch.startswith(BACK) else found
+    others = [one for one in rivals if _is_ours(repository, one) and one not in mine]
     newer = [one for one in others if newest([wanted.branch, one["head"]["ref"]]) != wanted.branch]
     if newer:
         why = f"#{newer[0]['number']} is open for a newer week"
@@ -46,7 +51,8 @@ def propose(repository: Repository, wanted: Wanted) -> Outcome:
     pull, sentence = (mine[0], _update(repository, mine[0], wanted)) if mine else _opened(repository, wanted)
     if pull is None:
         return Outcome(None, [sentence])
-    return Outcome(pull, [sentence, *(_supersede(repository, old["number"], pull["number"]) for old in others)])
+    said = [sentence, *(_supersede(repository, old["number"], pull["number"]) for old in others)]
+    return Outcome(pull, said, new=not mine)
 
 
 def newest(branches: list[str]) -> str:
@@ -56,7 +62,8 @@ def newest(branches: list[str]) -> str:
 
 def _is_ours(repository: Repository, pull: Pull) -> bool:
     """Return whether the loop made a pull request; one from a fork may only look like it."""
-    named = BRANCH.fullmatch(pull["head"]["ref"]) and MARKER.search(pull["body"] or "")
+    branch, body = pull["head"]["ref"], pull["body"] or ""
+    named = branch.startswith(PREFIX) and BRANCH.fullmatch(branch) and MARKER.search(body)
     return bool(named) and _is_inside(repository, pull)
 
 
@@ -136,7 +143,7 @@ def asked_branch(given: dict[str, str]) -> str:
             raise Problem(f"git: found no branch {PREFIX}<week>; `make retrain` makes one, or name one with WEEK=")
         branch = newest([PREFIX + name.rpartition("/")[2] for name in names])
     if not BRANCH.fullmatch(branch):
-        raise Problem(f"BRANCH={branch}: expected {PREFIX}<week>, like {PREFIX}2026-W12")
+        raise Problem(f"BRANCH={branch}: expected {PREFIX}<week>, like {PREFIX}2026-W12, or {BACK}<model>")
     return branch
 
 
@@ -145,16 +152,24 @@ def main(*arguments: str) -> None:
     given = {name: value for name, _, value in (argument.partition("=") for argument in arguments) if value}
     branch, base = asked_branch(given), given.get("BASE", "main")
     if "DRY_RUN" in given:
-        commit = _known(branch)
-        print(*proposal.text(proposal.read(branch, commit), base, _artifacts()), sep="\n\n")
+        print(*_text(branch, _known(branch), base)[0], sep="\n\n")
         return
     repository = github.here()
     repository.check()
     commit = pushed(repository, branch)
-    one = proposal.read(branch, commit)
-    text = proposal.text(one, base, _artifacts())
-    outcome = propose(repository, Wanted(branch, base, text, one.model, "FORCE" in given))
+    text, model = _text(branch, commit, base)
+    outcome = propose(repository, Wanted(branch, base, text, model, "FORCE" in given))
     print(*outcome.sentences, sep="\n")
+    if outcome.pull and outcome.new:
+        notify.notify("pull-request", text.title, str(outcome.pull["html_url"]))
+
+
+def _text(branch: str, commit: str, base: str) -> tuple[Text, str]:
+    """Return what the pull request of a branch says, and the md5 of the model that it would bring."""
+    if branch.startswith(BACK):
+        return proposal.of_rollback(branch, commit), model_at(commit) or ""
+    one = proposal.read(branch, commit)
+    return proposal.text(one, base, _artifacts()), one.model
 
 
 def _artifacts() -> str | None:

@@ -60,7 +60,7 @@ def check(asked: Options) -> str:
         raise Problem(
             f"{changes.splitlines()[0][3:]}: found changes that are not committed; commit or stash them first"
         )
-    if asked.dry_run:
+    if asked.dry_run or asked.only == "drift":  # Nothing is pushed; a workflow's job has no key to origin then.
         return git("rev-parse", "HEAD")
     if "origin" not in git("remote").splitlines():
         raise Problem("git: found no remote 'origin' to propose to; `git remote add origin <url>`, or try DRY_RUN=1")
@@ -68,8 +68,7 @@ def check(asked: Options) -> str:
     commit = git("rev-parse", f"origin/{asked.base}")
     if git("rev-parse", "HEAD") != commit:
         print(f"works on {asked.base} as it is on the server, {commit[:7]}, and not on what is checked out here")
-    if asked.only != "drift":
-        listed(remote.default())
+    listed(remote.default())
     if asked.only is None:
         github.here().check()
     return commit
