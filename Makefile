@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -102,6 +102,9 @@ drift-check: $(READY) ## the part of `make retrain` up to the verdict
 
 candidate: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## the part of `make retrain` up to the pushed branch
 	@$(RUN) fraud.loop.retrain $(LOOP) --only candidate
+
+demo: $(READY) .venv-serve/ready ## tell the story of the loop on this machine: an ordinary week, a drifted one, the merge, the reload, the trace
+	@$(RUN) fraud.loop.demo
 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
 	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"

@@ -72,7 +72,7 @@ def test_in_words_it_is_the_same(inside: World, tmp_path: Path, capsys: pytest.C
     assert "2026-W06  delivered as 1666" in said
     assert "recall 0.8 (0.7 to 0.9)" in said
     assert "drift in 2026-W08: V1" in said
-    assert "gate        better: Better in recall, and worse in none.\n" in said
+    assert "gate        Better in recall, and worse in none.\n" in said
     assert "no fraud  (by customer), which counts\n" in said
     assert "replay      equal to the last bit\n" in said
 

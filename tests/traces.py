@@ -25,6 +25,7 @@ GATE = {
     "reason": "drift",
     "week": "2026-W08",
     "drifted": ["2026-W08"],
+    "before": {"drift": {"drift": True, "sentences": ["drift in 2026-W08: V1"], "weeks": ["2026-W08"], "alarms": []}},
     "gate": {"verdict": "better", "sentence": "Better in recall, and worse in none."},
 }
 
@@ -76,7 +77,7 @@ def pin(copy: Copy, time: str, message: str, lock: str) -> str:
 def reports(copy: Copy) -> None:
     """Write what the stages and the loop say of the retrained model."""
     split = {"dataset": "creditcard", "train": {"batches": list(BATCHES), "rows": 2400, "frauds": 72}}
-    drift = {"drift": True, "sentences": ["drift in 2026-W08: V1"], "weeks": ["2026-W08"], "alarms": []}
+    drift = {"drift": False, "sentences": ["nothing to compare"], "weeks": [], "alarms": []}  # Of the new window.
     copy.write(
         {
             "reports/split.json": json.dumps(split),

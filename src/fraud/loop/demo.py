@@ -1,24 +1,23 @@
 """Tell the story of the loop on one machine: an ordinary week, a drifted one, the merge, the reload, the trace."""
 
-import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import Any
 
 from fraud.errors import Problem
 from fraud.errors import run as told
 from fraud.loop.champion import LOCK, MODEL
+from fraud.loop.deploy import Way, deploy, ordinary, reach
 from fraud.loop.lockfile import pinned
-from fraud.loop.running import Running, free_ports, running
+from fraud.loop.running import free_ports, running
 from fraud.loop.scratch import git
+from fraud.loop.server import Server
 from fraud.params_file import Value, change
 
 PLACE = Path(".dvc/tmp/demo")
@@ -89,11 +88,11 @@ class Stage:
 def begin(root: Path, folder: Path) -> Stage:
     """Return the stage with a first model on main: eight ordinary weeks, few enough rows to train in seconds."""
     shutil.rmtree(folder, ignore_errors=True)
-    stage = Stage(root, folder.resolve())
+    stage = Stage(root, folder)
     git("clone", "--quiet", "--bare", "--local", str(root), str(stage.origin))
     git("clone", "--quiet", str(stage.origin), str(stage.work))
     git("checkout", "--quiet", "-B", "main", at=stage.work)
-    stage.run("dvc", "remote", "add", "--force", "--default", "demo", str(folder.resolve() / "store"), at=stage.work)
+    stage.run("dvc", "remote", "add", "--force", "--default", "demo", str(folder / "store"), at=stage.work)
     stage.commit("Begin the demo with small weeks", START)
     git("clone", "--quiet", str(stage.origin), str(stage.deployed))
     return stage
@@ -118,83 +117,64 @@ def heading(words: str) -> None:
 
 def merge(stage: Stage, branch: str) -> None:
     """Do on the stage what the button of a pull request does."""
-    git("fetch", "--quiet", "origin", at=stage.work)
     words = ["merge", "--quiet", "--no-ff", "-m", f"Merge pull request #1 from demo/{branch}", f"origin/{branch}"]
     git(*IDENTITY, *words, at=stage.work)
     git("push", "--quiet", "origin", "main", at=stage.work)
 
 
-def deploy(stage: Stage) -> None:
+def bring(stage: Stage) -> None:
     """Bring main and the model that it pins to where the server runs."""
     git("pull", "--quiet", at=stage.deployed)
     stage.run("dvc", "pull", "--quiet", MODEL, at=stage.deployed)
 
 
-def ask(server: Running, path: str, body: Any = None) -> Any:
-    """Ask the server."""
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(server.url + path, data, headers)  # noqa: S310  # our own address
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # the same
-        return json.loads(answer.read())
-
-
 @contextmanager
-def served(stage: Stage, folder: Path) -> Iterator[Running]:
+def served(stage: Stage, folder: Path) -> Iterator[Server]:
     """Serve what `deployed` pins until the block ends."""
-    port = free_ports(1)[0]
-    settings = {"PORT": str(port), "API_TOKEN": TOKEN, "ADMIN_TOKEN": TOKEN}
+    address = f"http://127.0.0.1:{free_ports(1)[0]}"
+    settings = {"PORT": address.rpartition(":")[2], "API_TOKEN": TOKEN, "ADMIN_TOKEN": TOKEN}
     command = [str(stage.root / ".venv-serve/bin/python"), "-m", "serve"]
-    with chdir(stage.deployed), running(command, settings, f"http://127.0.0.1:{port}", folder, TOKEN) as server:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                ask(server, "/ready")
-                break
-            except OSError:
-                if server.process.poll() is not None or time.monotonic() > end:
-                    raise Problem(f"the server did not start: {server.last_words()}") from None
-                time.sleep(0.1)
+    with chdir(stage.deployed), running(command, settings, address, folder) as process:
+        server = Server(address, TOKEN)
+        reach(server, stage.model(stage.deployed), 60)
+        if process.process.poll() is not None:
+            raise Problem(f"the server ended: {process.last_words()}")
         yield server
 
 
-def payment(server: Running) -> dict[str, Any]:
-    """Return a payment that the model's contract calls typical."""
-    example: dict[str, Any] = ask(server, "/openapi.json")["components"]["schemas"]["Payment"]["example"]
-    return example
+def told_of(server: Server) -> str:
+    """Return what the server says of its model."""
+    return f"/ready: {server.ask('GET', '/ready').said['status']}, model {(server.serves() or 'none')[:6]}…"
 
 
 def main() -> None:
     """Tell it from the first week to the traced prediction."""
-    root, folder = Path.cwd(), PLACE
+    root, folder = Path.cwd(), PLACE.resolve()
     begun = time.monotonic()
     heading("A first model: eight ordinary weeks, trained, pinned, pushed, served")
     stage = begin(root, folder)
-    deploy(stage)
+    bring(stage)
     with served(stage, folder) as server:
-        print(
-            f"    /ready: model {ask(server, '/ready')['model'][:6]}…; "
-            f"dvc.lock on main pins {stage.model(stage.work)[:6]}…"
-        )
+        print(f"    {told_of(server)}; dvc.lock on main pins {stage.model(stage.work)[:6]}…")
         round_(stage, "An ordinary week arrives", ORDINARY)
         said = round_(stage, "Two weeks arrive in which customers pay otherwise", DRIFTED)
         branch = "retrain/2026-W11"
-        if f"branch {branch}" not in said:
+        if f"branch={branch}" not in said:
             raise Problem("the drifted weeks did not lead to a proposal; the lines above say why")
         heading("The pull request that would be opened")
-        git("checkout", "--quiet", branch, at=stage.work)
+        git("fetch", "--quiet", "origin", at=stage.work)
         print(stage.loop("propose", f"BRANCH={branch}", "DRY_RUN=1"), flush=True)
-        git("checkout", "--quiet", "main", at=stage.work)
         heading("A person merges it; the server reloads")
         merge(stage, branch)
-        deploy(stage)
-        print(f"    /reload-model: {ask(server, '/reload-model', {})}")
-        answer = ask(server, "/predict", payment(server))
+        bring(stage)
+        print(f"    {deploy(server, stage.model(stage.deployed), Way('', '', 60))}")
+        contract = server.ask("GET", "/model").said["contract"]
+        answer = server.ask("POST", "/predict", ordinary(contract)).said
         print(f"    /predict: {answer}")
         heading("Where did that answer come from?")
-        print(stage.loop("trace", f"ID={answer['id']}", "REPLAY=1"), flush=True)
+        print(stage.loop("trace", answer["id"], "--replay"), flush=True)
     print(
-        f"\nThat took {time.monotonic() - begun:.0f} s. All of it lies in {folder}; "
+        f"\nThat took {time.monotonic() - begun:.0f} s. All of it lies in {PLACE}; "
         "`make retrain` does the same for you."
     )
 

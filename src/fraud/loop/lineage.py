@@ -22,12 +22,14 @@ def lineage(commit: Commit) -> dict[str, Any]:
     """Return it all; what the commit does not have is null."""
     stages = _stages(show(commit.revision, LOCK))
     split, metrics, drift = (_json(show(commit.revision, path)) for path in (SPLIT, METRICS, DRIFT))
+    gate = _gate(commit) or {}
+    fired = gate.pop("before", {}).get("drift") or drift  # The commit's own report begins with the new window.
     return {
         "training": _training(split, stages),
         "params": _params(stages),
         "metrics": with_intervals(metrics),
-        "drift": drift and {key: drift.get(key) for key in ("drift", "sentences", "alarms", "weeks")},
-        "gate": _gate(commit),
+        "drift": fired and {key: fired.get(key) for key in ("drift", "sentences", "alarms", "weeks")},
+        "gate": gate or None,
     }
 
 

@@ -136,7 +136,7 @@ def _gate(report: Report) -> list[str]:
         return ["there was no gate" if report["history"]["commits"] else "not known"]
     judged = gate.get("gate") or {}
     why = f"{gate.get('reason') or 'reason not known'}, week {gate.get('week')}"
-    return [f"{judged.get('verdict') or 'no verdict'}: {judged.get('sentence') or '-'}", f"retrained for: {why}"]
+    return [str(judged.get("sentence") or judged.get("verdict") or "no verdict"), f"retrained for: {why}"]
 
 
 def _replay(replay: Report | None) -> list[str]:
