@@ -8,7 +8,9 @@ import signal
 import socket
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from fraud.errors import Problem
 from fraud.errors import run as told
 from serve import ROOT, app, drain, logs, pin, run
 from serve.journal.log import Log
-from serve.model import WANTED
+from serve.model import WANTED, loaded
 from serve.settings import Settings, load
 
 PR_SET_PDEATHSIG = 1  # Of prctl(2).
@@ -80,8 +82,14 @@ def _as_worker(parent: int) -> None:
 def _check(settings: Settings, folder: Path) -> None:
     """Raise here, once and in one line, what would keep each worker from starting."""
     _check_port(settings)
-    pin.model_bytes(ROOT, pin.read(ROOT, settings.model_path, settings.git_rev))
+    found = pin.read(ROOT, settings.model_path, settings.git_rev)
+    with ProcessPoolExecutor(1, get_context("fork")) as trial:  # In a child, as no worker may inherit a session.
+        trial.submit(_try_out, pin.model_bytes(ROOT, found), found.path).result()
     Log(settings.request_log, settings.spool, settings.log_sync, folder).close()
+
+
+def _try_out(content: bytes, path: str) -> None:
+    loaded(content, path)
 
 
 def _check_port(settings: Settings) -> None:

@@ -210,14 +210,15 @@ class Models:
 
     def _checked(self, number: int, content: bytes, pin: Pin, since: float) -> Served:
         """Return a model that has scored a row, so that the first request finds it warm."""
-        model = _loaded(content, pin.path)
+        model = loaded(content, pin.path)
         _give_back()
         if not np.isfinite(model.probabilities(np.zeros((2, len(model.contract.features))))).all():
             raise Problem(f"{pin.path}: answers no probability for a row of zeros; make it with `make repro`")
         return Served(number, model, Reader(model.contract.schema, self._max_rows), pin, since)
 
 
-def _loaded(content: bytes, path: str) -> Model:
+def loaded(content: bytes, path: str) -> Model:
+    """Return the model in the bytes of the file at `path`, which dvc.lock pins."""
     try:
         return Model(content)
     except Problem as problem:

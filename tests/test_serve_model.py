@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from s3 import free_port
 from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, settings, until
 
 OLD, NEW = example(), example(model="random_forest")
@@ -192,3 +193,13 @@ def test_the_folder_of_a_run_goes_with_it(tmp_path: Path) -> None:
         assert list((tmp_path / "temporary").iterdir())
         assert live.stop() == 0
     assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_server_that_is_started_with_bytes_that_are_no_model_ends_with_one_line(tmp_path: Path) -> None:
+    root = home(tmp_path, NEW._replace(content=b"no model at all"))
+    command = [str(PYTHON), "-m", "serve"]
+    environment = settings(root, PORT=str(free_port()))
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(NO_MODEL)
