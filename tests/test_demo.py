@@ -6,8 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-
 from examples import ROOT
 from fraud.loop.demo import PLACE
 from repositories import BIN
@@ -22,8 +20,8 @@ CHAPTERS = [
 ]
 
 
-@pytest.fixture(scope="module")
 def told() -> str:
+    """Return what the demo prints."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_", "GITHUB_"))}
     environment = outside | {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": "src"}
     command = [sys.executable, "-m", "fraud.loop.demo"]
@@ -33,17 +31,13 @@ def told() -> str:
     return done.stdout
 
 
-def test_it_tells_the_chapters_in_order(told: str) -> None:
-    assert re.findall("^== (.*)$", told, re.MULTILINE) == CHAPTERS
-
-
-def test_the_ordinary_week_leads_to_nothing_and_the_drifted_ones_to_a_pull_request(told: str) -> None:
-    assert told.count("no drift and no other reason to train: nothing to do") == 1
-    assert "Retrain on 2026-W08 to 2026-W11: drift in V14" in told
-
-
-def test_the_server_changes_to_the_merged_model_and_its_answer_is_traced_to_the_bit(told: str) -> None:
-    first, second = re.findall(r"dvc.lock on main pins (\w{6})|serves (\w{6})", told)
-    assert first[0] != second[1]
-    assert re.search(rf"^model +{second[1]}", told, re.MULTILINE)
-    assert "equal to the last bit" in told
+def test_the_story_goes_from_a_first_model_to_an_answer_that_is_traced_to_the_bit() -> None:
+    story = told()  # One test, as it takes a minute.
+    assert re.findall("^== (.*)$", story, re.MULTILINE) == CHAPTERS
+    assert story.count("no drift and no other reason to train: nothing to do") == 1
+    assert "Retrain on 2026-W08 to 2026-W11: drift in V14" in story
+    (first,) = re.findall(r"dvc.lock on main pins (\w{6})", story)
+    (second,) = re.findall(r"serves (\w{6})", story)
+    assert first != second
+    assert re.search(rf"^model +{second}", story, re.MULTILINE)
+    assert "equal to the last bit" in story

@@ -162,7 +162,7 @@ def test_a_week_without_drift_ends_after_drift_and_keeps_its_reports(here: Place
     assert run.jobs == {"collect": "success", "drift": "success"}, run.log
     assert run.made == ["drift drift-check", "drift batches TO=artifact"]
     assert (run.artifacts / "drift/reports/drift.json").exists()
-    assert "2026-W01" in (run.artifacts / "drift/artifact/batches.csv").read_text()
+    assert "2026-W01" in (run.artifacts / "drift/batches.csv").read_text()
 
 
 def test_drift_leads_to_a_branch_a_pull_request_and_the_checks_of_it(here: Place) -> None:
