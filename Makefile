@@ -1,9 +1,9 @@
 # The only door: what CI does is a target here. `make` alone lists the targets.
 SHELL := /bin/bash
 PYTHON ?= python3
-BASE ?= main
-MLFLOW_PORT ?= 5001
-LOOP = $${FORCE:+--force} $${REASON:+--reason "$$REASON"} $${DRY_RUN:+--dry-run} --base "$(BASE)"
+export BASE ?= main
+export MLFLOW_PORT ?= 5001
+LOOP = $(if $(filter-out 0,$(FORCE)),--force) $${REASON:+--reason "$$REASON"} $(if $(filter-out 0,$(DRY_RUN)),--dry-run) --base "$$BASE"
 BIN := .venv/bin
 READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
@@ -52,16 +52,16 @@ exp: $(READY) ## compare the experiments of `dvc exp run` in a narrow table
 	@$(RUN) fraud.loop.experiments
 
 data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3=s3://bucket/prefix/ [ENDPOINT=url] | UPDATE=1
-	@$(RUN) fraud.loop.data "CSV=$(CSV)" "BATCHES=$(BATCHES)" "DIR=$(DIR)" "S3=$(S3)" "ENDPOINT=$(ENDPOINT)" "UPDATE=$(UPDATE)"
+	@$(RUN) fraud.loop.data "CSV=$$CSV" "BATCHES=$$BATCHES" "DIR=$$DIR" "S3=$$S3" "ENDPOINT=$$ENDPOINT" "UPDATE=$$UPDATE"
 
 collect: $(READY) ## turn each finished week of the request log into a batch: [TO=folder | TO=s3://bucket/weekly_data/ [ENDPOINT=url]] [LOG=url] [WEEK=2026-W08]
-	@$(RUN) fraud.loop.collect "TO=$(TO)" "ENDPOINT=$(ENDPOINT)" "LOG=$(LOG)" "WEEK=$(WEEK)"
+	@$(RUN) fraud.loop.collect "TO=$$TO" "ENDPOINT=$$ENDPOINT" "LOG=$$LOG" "WEEK=$$WEEK"
 
 watch: $(READY) ## retrain whenever a week is new or changed where the batches are imported from; looks EVERY=15m
-	@$(RUN) fraud.loop.watch "EVERY=$(EVERY)"
+	@$(RUN) fraud.loop.watch "EVERY=$$EVERY"
 
 remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
-	@$(RUN) fraud.loop.remote "S3=$(S3)" "ENDPOINT=$(ENDPOINT)"
+	@$(RUN) fraud.loop.remote "S3=$$S3" "ENDPOINT=$$ENDPOINT"
 
 serve: .venv-serve/ready ## serve the pinned model on loopback:8000; trains first where there is no model; settings in .env.example
 	@PYTHONPATH=. .venv-serve/bin/python -m serve.pin; code=$$?; if [ $$code = 2 ]; then $(MAKE) repro; else exit $$code; fi
@@ -77,22 +77,22 @@ pull: $(READY) ## bring what dvc.lock pins; `dvc pull`, which touches nothing he
 	@$(RUN) fraud.loop.transfer pull
 
 gate: $(READY) ## compare models/model.onnx with the one that BASE=main pins; fail when it is worse
-	@$(RUN) fraud.loop.gate "$(BASE)"
+	@$(RUN) fraud.loop.gate "$$BASE"
 
 propose: $(READY) ## open or update the pull request of branch retrain/WEEK, by default the newest; DRY_RUN=1 prints it, FORCE=1 asks again
-	@$(RUN) fraud.loop.propose "WEEK=$(WEEK)" "BRANCH=$(BRANCH)" "BASE=$(BASE)" "DRY_RUN=$(DRY_RUN)" "FORCE=$(FORCE)"
+	@$(RUN) fraud.loop.propose "WEEK=$$WEEK" "BRANCH=$$BRANCH" "BASE=$$BASE" "DRY_RUN=$$DRY_RUN" "FORCE=$$FORCE"
 
 status: $(READY) ## set the commit status fraud/checks: STATE=success|failure|pending|error [SHA=commit] [DESCRIPTION=words]
-	@$(RUN) fraud.loop.status "STATE=$(STATE)" "SHA=$(SHA)" "DESCRIPTION=$(DESCRIPTION)"
+	@$(RUN) fraud.loop.status "STATE=$$STATE" "SHA=$$SHA" "DESCRIPTION=$$DESCRIPTION"
 
 comment: $(READY) ## comment on PR=number, where it touches dvc.lock, with the difference in metrics, params and md5s
-	@$(RUN) fraud.loop.comment "PR=$(PR)"
+	@$(RUN) fraud.loop.comment "PR=$$PR"
 
 trace: $(READY) ## where an answer comes from: ID=prediction or transaction_id [REPLAY=1] [REPRODUCE=1] [JSON=1] | WEEK=2026-W08 REPLAY=1
-	@$(RUN) fraud.loop.trace $(if $(WEEK),"--week=$(WEEK)") $(if $(REPLAY),--replay) $(if $(REPRODUCE),--reproduce) $(if $(JSON),--json) -- "$(ID)"
+	@$(RUN) fraud.loop.trace $${WEEK:+"--week=$$WEEK"} $(if $(REPLAY),--replay) $(if $(REPRODUCE),--reproduce) $(if $(JSON),--json) -- "$$ID"
 
 which-model: $(READY) ## which model main pinned AT=2026-11-03T12:00, and which ones answered then; [JSON=1]
-	@$(RUN) fraud.loop.which_model $(if $(JSON),--json) -- "$(AT)"
+	@$(RUN) fraud.loop.which_model $(if $(JSON),--json) -- "$$AT"
 
 retrain: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## new weeks in, drift, a new model, the gate, a pull request: [FORCE=1] [REASON=schedule] [DRY_RUN=1]
 	@$(RUN) fraud.loop.retrain $(LOOP)
@@ -107,10 +107,10 @@ demo: $(READY) .venv-serve/ready ## tell the story of the loop on this machine: 
 	@$(RUN) fraud.loop.demo
 
 prequential: $(READY) ## roll the windows over all batches: what retraining is worth; DRIFT=scenario [FROM=week] [WEEKS=n] simulates
-	@$(RUN) fraud.loop.prequential "DRIFT=$(DRIFT)" "FROM=$(FROM)" "WEEKS=$(WEEKS)"
+	@$(RUN) fraud.loop.prequential "DRIFT=$$DRIFT" "FROM=$$FROM" "WEEKS=$$WEEKS"
 
 track: $(READY) .venv-mlflow/ready ## log a run in MLflow for HEAD's dvc.lock and that of each experiment; ALL=1: for main's whole history
-	@$(RUN) fraud.loop.track "ALL=$(ALL)"
+	@$(RUN) fraud.loop.track "ALL=$$ALL"
 
 promote: $(READY) .venv-mlflow/ready ## let the registered model that HEAD pins be the champion in MLflow
 	@$(RUN) fraud.loop.promote

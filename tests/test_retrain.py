@@ -287,6 +287,61 @@ def test_a_branch_to_which_a_person_committed_is_left_alone(world: World) -> Non
     assert world.branches()["retrain/2026-W10"] == mine
 
 
+def test_a_commit_that_a_person_amended_is_left_alone_too(world: World) -> None:
+    with world.weeks(DRIFTED, *NEW):
+        world.retrain()
+        copy = world.copy
+        copy.run("git", "fetch", "-q", "origin")
+        copy.run("git", "switch", "-q", "--detach", "origin/retrain/2026-W10")
+        bob = ["env", "GIT_COMMITTER_NAME=Bob", "GIT_COMMITTER_EMAIL=bob@example.com"]
+        copy.run(*bob, "git", "commit", "-q", "--amend", "--allow-empty", "--no-edit")
+        copy.run("git", "push", "-q", "--force", "origin", "HEAD:retrain/2026-W10")
+        copy.run("git", "switch", "-q", "main")
+        mine = world.branches()["retrain/2026-W10"]
+        world.retrain(code=1)
+    assert world.branches()["retrain/2026-W10"] == mine
+
+
+def test_main_merged_into_the_branch_by_githubs_button_stands_in_nobodys_way(world: World) -> None:
+    with world.weeks(DRIFTED, *NEW):
+        world.retrain()
+        copy = world.copy
+        copy.run("git", "commit", "-q", "--allow-empty", "-m", "Something else")
+        copy.run("git", "push", "-q", "origin", "main")
+        copy.run("git", "fetch", "-q", "origin")
+        copy.run("git", "switch", "-q", "--detach", "origin/retrain/2026-W10")
+        copy.run("git", "merge", "-q", "--no-edit", "main")
+        copy.run("git", "push", "-q", "origin", "HEAD:retrain/2026-W10")
+        copy.run("git", "switch", "-q", "main")
+        world.retrain()
+    copy.run("git", "fetch", "-q", "origin")
+    assert copy.run("git", "rev-list", "--count", "main..origin/retrain/2026-W10").strip() == "1"
+
+
+def test_the_clone_has_gits_keys_and_names_and_finds_a_remote_beside_the_working_copy(world: World) -> None:
+    copy = world.copy
+    copy.run("git", "remote", "set-url", "origin", "../origin.git")
+    header = "http.https://github.com/.extraheader"  # So does the checkout of a workflow keep its token.
+    copy.run("git", "config", header, "AUTHORIZATION: basic a-key")
+    copy.run("git", "config", "user.name", "Alice")
+    call = "from fraud.loop import scratch; scratch.clone(scratch.git('rev-parse', 'HEAD'), 'main')"
+    copy.run("python", "-c", call)
+    at = ["git", "-C", ".dvc/tmp/retrain"]
+    assert copy.run(*at, "config", header) == "AUTHORIZATION: basic a-key\n"
+    assert copy.run(*at, "config", "user.name") == "Alice\n"
+    assert "refs/heads/main" in copy.run(*at, "ls-remote", "origin")
+    assert copy.run("git", "config", "remote.origin.url") == "../origin.git\n"
+
+
+def test_a_dry_run_of_the_workflow_prints_the_pull_request_and_ends(world: World) -> None:
+    at = through_github(world)
+    with world.weeks(DRIFTED, *NEW):
+        done = at.run("retrain", "workflow_dispatch", inputs={"reason": "drift", "dry_run": "true"})
+    assert done.jobs == dict.fromkeys(("collect", "drift", "retrain"), "success"), done.log
+    assert "Retrain on 2026-W07 to 2026-W10" in done.log
+    assert world.branches().keys() == {"main"}
+
+
 def test_a_dry_run_prints_the_pull_request_and_leaves_no_trace_outside(world: World) -> None:
     with world.weeks(DRIFTED, *NEW):
         objects = world.server.objects()

@@ -47,7 +47,7 @@ def push(week: str, base: str, at: Path) -> str:
     there = git("ls-remote", "origin", f"refs/heads/{branch}", at=at).partition("\t")[0]
     if there:
         git("fetch", "--quiet", "origin", there, at=at)
-        if not git("log", "-1", f"--format=%(trailers:key={MARK},valueonly)", there, at=at).strip():
+        if not _is_ours(there, base, at):
             raise Problem(
                 f"{branch}: somebody committed to it on the server, and it stays as it is; merge it, or delete it with "
                 f"`git push origin --delete {branch}`, then run it again"
@@ -57,6 +57,21 @@ def push(week: str, base: str, at: Path) -> str:
             return there
     git("push", "--quiet", f"--force-with-lease={branch}:{there}", "origin", f"HEAD:refs/heads/{branch}", at=at)
     return git("rev-parse", "HEAD", at=at)
+
+
+def _is_ours(there: str, base: str, at: Path) -> bool:
+    """Return whether the loop committed it, as who it is here; GitHub may have merged main into it since."""
+    first, *merged = git("log", "-1", "--format=%P", there, at=at).split()
+    if merged:
+        return _is_in(merged[0], base, at) and _is_ours(first, base, at)
+    shown = git("log", "-1", f"--format=%cn <%ce>%n%(trailers:key={MARK},valueonly)", there, at=at).splitlines()
+    mine = git("log", "-1", "--format=%cn <%ce>", "HEAD", at=at)
+    return len(shown) > 1 and shown[0] == mine
+
+
+def _is_in(commit: str, base: str, at: Path) -> bool:
+    command = ["git", "merge-base", "--is-ancestor", commit, base]
+    return subprocess.run(command, cwd=at, capture_output=True, check=False).returncode == 0
 
 
 def _same(there: str, base: str, at: Path) -> bool:

@@ -43,6 +43,7 @@ class Proposed(NamedTuple):
 def look(asked: str | None) -> Seen:
     """Run the graph as far as the drift verdict; `asked` is the reason that a person or a workflow gives."""
     before = _report(REPORT) if REPORT.exists() else {}
+    model = _model()
     repro.main(*ENOUGH, "drift")
     drift, ingested = _report(Path("reports/drift.json")), _report(Path("reports/ingest.json"))["batches"]
     names, window = batches.in_order(ingested), _window()
@@ -50,6 +51,10 @@ def look(asked: str | None) -> Seen:
     until = later(names, window.until, newest)
     open_ = waiting(before, names, msgspec.structs.replace(window, until=until)) if until != window.until else []
     print(*drift["sentences"], sep="\n")
+    if _model() != model:
+        raise Problem(
+            f"{LOCK}: the one on main does not fit its code or params; `make repro` there, and merge that first"
+        )
     return Seen(drift, _report(Path("reports/estimate.json")), cause(drift, asked, open_), until)
 
 
@@ -79,6 +84,7 @@ def write_report(one: Proposed, seen: Seen, was: str | None, base: str) -> None:
     The new window has no weeks after it, so that its own reports of drift and estimate do not show what set it off.
     """
     trained = _report(Path("reports/split.json"))["train"]["batches"]
+    open_ = [*(_report(REPORT) if REPORT.exists() else {}).get("drifted", ()), *one.cause.weeks]
     write_json(
         REPORT,
         {
@@ -87,7 +93,7 @@ def write_report(one: Proposed, seen: Seen, was: str | None, base: str) -> None:
             "sentence": one.cause.sentence,
             "week": one.until,
             "until": {"from": was, "to": one.until},
-            "drifted": [week for week in one.cause.weeks if week not in trained],
+            "drifted": [week for week in dict.fromkeys(open_) if week not in trained],
             "gate": one.judged._asdict(),
             "before": {"drift": seen.drift, "estimate": seen.estimate},
         },
@@ -107,6 +113,10 @@ def candidate(seen: Seen, why: Cause, base: str) -> Proposed | None:
     proposed = Proposed(why, seen.until, judge(base))
     write_report(proposed, seen, was, git("rev-parse", "HEAD"))
     return proposed
+
+
+def _model() -> str | None:
+    return pinned(Path(LOCK).read_text(encoding="utf-8")).get(MODEL)
 
 
 def _window() -> Window:

@@ -21,6 +21,7 @@ from fraud.loop.server import Server
 from fraud.params_file import Value, change
 
 PLACE = Path(".dvc/tmp/demo")
+KEPT = {"HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "USER"}
 TOKEN = secrets.token_hex(16)
 IDENTITY = ["-c", "user.name=demo", "-c", "user.email=demo@localhost"]
 SHOWN = ("[", "no drift", "drift", "params.yaml", "|", "Better", "No different", "Not worse", "Worse", "branch")
@@ -149,6 +150,8 @@ def told_of(server: Server) -> str:
 
 def main() -> None:
     """Tell it from the first week to the traced prediction."""
+    for name in os.environ.keys() - KEPT:  # A log, a model or a gateway that is set here is meant for something else.
+        del os.environ[name]
     root, folder = Path.cwd(), PLACE.resolve()
     begun = time.monotonic()
     heading("A first model: eight ordinary weeks, trained, pinned, pushed, served")

@@ -47,11 +47,14 @@ def _report(path: Path) -> dict[str, Any]:
 
 
 def push(gateway: str, succeeded: bool) -> str:
-    """Add the gauges to those that are there, so that a run that failed leaves the time of the last success alone."""
+    """Add what main's model and the newest weeks look like to what is there, or once that is done, the time.
+
+    By then the reports may be those of a candidate, with a window that has no weeks after it.
+    """
     from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway  # noqa: PLC0415  # not the pipeline's
 
     registry = CollectorRegistry()
-    for name, value in values().items():
+    for name, value in ({} if succeeded else values()).items():
         Gauge(name, MEANINGS[name], registry=registry).set(value)
     if succeeded:
         Gauge(SUCCESS, "When a run last succeeded.", registry=registry).set_to_current_time()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fraud.errors import Problem
 from fraud.errors import run as told
-from fraud.loop import arrival, branch, candidate, delivered, github, notify, remote, scratch, transfer
+from fraud.loop import arrival, branch, candidate, delivered, github, notify, remote, scratch, transfer, weekly_place
 from fraud.loop.candidate import Proposed, Seen
 from fraud.loop.champion import LOCK
 from fraud.loop.progress import outputs, step
@@ -19,7 +19,6 @@ from fraud.loop.scratch import git
 from fraud.loop.single import alone
 from fraud.loop.storage import listed
 from fraud.loop.window import FOUND, GIVEN, Cause
-from fraud.yamlfile import read_yaml
 
 
 class Worse(Problem):
@@ -128,21 +127,22 @@ def loop(asked: Options) -> None:
     root = Path.cwd()
     step("check")
     commit = check(asked)
-    dataset = str(read_yaml("params.yaml")["dataset"])
     step("collect")
-    print("left out of a dry run") if asked.dry_run else arrival.collect(dataset)
+    print("left out of a dry run") if asked.dry_run else arrival.collect(weekly_place.dataset())
     with chdir(scratch.clone(commit, asked.base)):
         step("fetch")
-        arrival.fetch(dataset)
+        arrival.fetch(weekly_place.dataset())
         step("drift")
         seen = candidate.look(asked.asked)
         why = seen.cause
+        tell(asked, "looked", "", "")
         outputs({"fired": str(bool(why)).lower(), "reason": why.reason if why else "", "week": seen.until or ""})
         if why is None:
             print("no drift and no other reason to train: nothing to do")
         elif asked.only != "drift":
             answer(asked, seen, why, root)
-        tell(asked, "success", "The loop has done a round", "")
+        if not (why and asked.only == "drift"):  # Else other jobs go on.
+            tell(asked, "success", "", "")
 
 
 def answer(asked: Options, seen: Seen, why: Cause, root: Path) -> None:
@@ -155,8 +155,10 @@ def answer(asked: Options, seen: Seen, why: Cause, root: Path) -> None:
         return
     refuse_worse(one, asked)
     step("push")
-    outputs({"branch": branch.name(one.until), "sha": push(one, asked.base, asked.dry_run)})
-    if asked.only != "candidate":
+    sha = push(one, asked.base, asked.dry_run)
+    if not asked.dry_run:
+        outputs({"branch": branch.name(one.until), "sha": sha})
+    if asked.only != "candidate" or asked.dry_run:
         step("propose")
         propose(one, asked.dry_run)
     if not asked.dry_run:
@@ -172,8 +174,9 @@ def main(*words: str) -> None:
             loop(asked)
         except Worse:
             raise
-        except Problem as problem:
-            tell(asked, "failed", "The loop failed", str(problem))
+        except Exception as error:
+            if "GITHUB_ACTIONS" not in os.environ:  # There a step of the workflow tells of whatever fails.
+                tell(asked, "failed", "The loop failed", str(error))
             raise
 
 

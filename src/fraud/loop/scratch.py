@@ -21,7 +21,8 @@ def git(*words: str, at: Path = Path()) -> str:
     """Return what a git command prints, less its last newline; one that fails is a problem with git's own words."""
     done = subprocess.run(["git", *words], cwd=at, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        lines = done.stderr.strip().splitlines() or ["nothing"]
+        said = next((line for line in lines if line.startswith(("fatal: ", "error: ", "ERROR: "))), lines[-1])
         raise Problem(f"`git {' '.join(words[:2])}` says: {said}; mend that, then run it again")
     return done.stdout.rstrip("\n")
 
@@ -33,11 +34,19 @@ def clone(commit: str, base: str) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     git("clone", "--quiet", "--no-checkout", "--local", str(root), str(place))
     git("checkout", "--quiet", "-B", base, commit, at=place)
-    git("remote", "remove", "origin", at=place)  # That is the working copy.
-    for name in git("remote").splitlines():
-        git("remote", "add", name, git("remote", "get-url", name), at=place)
+    _same_git(root, place)
     _configure(root, place)
     return place
+
+
+def _same_git(root: Path, place: Path) -> None:
+    """Give the clone git's settings of the working copy: remotes, the keys to them, and who commits."""
+    kept = Path(git("rev-parse", "--git-path", "config"))
+    shutil.copyfile(kept, place / ".git/config")
+    for name in git("remote").splitlines():
+        url = git("config", f"remote.{name}.url")
+        if "://" not in url and (root / url).exists():  # A path, and not host:path.
+            git("remote", "set-url", name, str((root / url).resolve()), at=place)
 
 
 def _configure(root: Path, place: Path) -> None:
