@@ -11,13 +11,14 @@ from statistics import median
 from typing import NamedTuple
 
 from fraud.errors import Problem, run
+from fraud.loop.files import GRAPH, PARAMS, SCHEMAS
 from fraud.loop.twice import copy
 from fraud.params_file import change
 
 TURNS = 5
 KAGGLE_ROWS = 284_807
 MODELS = ("extra_trees", "random_forest", "logistic_regression", "hist_gradient_boosting")
-SCHEMA = "data/schemas/creditcard.yaml"
+SCHEMA = f"{SCHEMAS}/creditcard.yaml"
 READ = "import sys, pandas; pandas.read_csv(sys.argv[1])"
 FLOOR = "\n".join(
     f"  s{stage}: {{cmd: touch out{stage}, deps: [{f'out{stage - 1}' if stage else 'start'}], outs: [out{stage}]}}"
@@ -66,11 +67,11 @@ def no_op(folder: Path) -> None:
     process(floor, "git", "init", "-q")
     process(floor, "dvc", "init", "-q")
     (floor / "start").touch()
-    (floor / "dvc.yaml").write_text(f"stages:\n{FLOOR}\n", encoding="utf-8")
+    (floor / GRAPH).write_text(f"stages:\n{FLOOR}\n", encoding="utf-8")
     ours = folder / "ours"
     ours.mkdir()
     copy(ours)
-    change({"simulate.rows_per_week": 2000, "train.trees": 10}, ours / "params.yaml")
+    change({"simulate.rows_per_week": 2000, "train.trees": 10}, ours / PARAMS)
     for graph in (ours, floor):
         process(graph, "dvc", "repro", "-q")
     in_turns(
@@ -84,7 +85,7 @@ def one_file(folder: Path) -> None:
     """Compare ingest, split and drift of one large file with a bare pandas.read_csv of it; test rows are current."""
     _simulate(folder, weeks=1, rows=KAGGLE_ROWS)
     settings = {"split.until": None, "split.weeks": 1, "split.method": "stratified", "train.model": MODELS[2]}
-    change(settings, folder / "params.yaml")
+    change(settings, folder / PARAMS)
     ingest = ["ingest", "simulated", "kept", "quarantine", "ingest.json"]
     split, *others, drift = after_ingest("kept", "split/train.parquet", "split/test.parquet", "split/test.parquet")
     for name, *arguments in (ingest, split, *others):
@@ -125,10 +126,10 @@ def memory(folder: Path) -> None:
         _simulate(folder, weeks, rows=20_000)
         used = stage(folder, "ingest", SCHEMA, "simulated", f"kept{weeks}", f"quarantine{weeks}", "ingest.json")
         print(f"peak memory of ingest, {weeks} batches of 20000 rows: {used.memory:.0f} MB")
-    change({"split.until": "2026-W20", "train.model": MODELS[2]}, folder / "params.yaml")
+    change({"split.until": "2026-W20", "train.model": MODELS[2]}, folder / PARAMS)
     steps = after_ingest("kept24", *(f"split/{part}.parquet" for part in ("train", "test", "current")))
     for history in (4, 8, 16):
-        change({"drift.history": history}, folder / "params.yaml")
+        change({"drift.history": history}, folder / PARAMS)
         used = [stage(folder, name, SCHEMA, *arguments) for name, *arguments in steps][-1]
         print(f"peak memory of drift, {history} past batches of 20000 rows: {used.memory:.0f} MB")
 
@@ -139,17 +140,17 @@ def models(folder: Path) -> None:
     stage(folder, "ingest", SCHEMA, "simulated", "kept", "quarantine", "ingest.json")
     stage(folder, "split", SCHEMA, "kept", "split", "split.json")
     for model in MODELS:
-        change({"train.model": model}, folder / "params.yaml")
+        change({"train.model": model}, folder / PARAMS)
         used = stage(folder, "train", SCHEMA, "split/train.parquet", "model.onnx")
         size = (folder / "model.onnx").stat().st_size / 1e6
         print(f"train {model} on 60000 rows: {used.seconds:.1f} s, {used.memory:.0f} MB, file {size:.1f} MB")
 
 
 def _simulate(folder: Path, weeks: int, rows: int) -> None:
-    (folder / "data/schemas").mkdir(parents=True, exist_ok=True)
-    for name in (SCHEMA, "params.yaml"):
+    (folder / SCHEMAS).mkdir(parents=True, exist_ok=True)
+    for name in (SCHEMA, PARAMS):
         (folder / name).write_bytes(Path(name).read_bytes())
-    change({"simulate.weeks": weeks, "simulate.rows_per_week": rows}, folder / "params.yaml")
+    change({"simulate.weeks": weeks, "simulate.rows_per_week": rows}, folder / PARAMS)
     stage(folder, "simulate", SCHEMA, "simulated")
 
 

@@ -9,6 +9,7 @@ from fraud import params
 from fraud.cost import Cost
 from fraud.errors import Problem, run
 from fraud.loop.bench import stage
+from fraud.loop.files import PARAMS, SCHEMAS, TEST, TRAIN
 from fraud.metrics import report, scored
 from fraud.params_file import change
 from fraud.rows import Rows, read_rows
@@ -18,16 +19,15 @@ from fraud.yamlfile import read_yaml
 
 SAMPLERS = [("none", 1.0), ("undersample", 0.1), *(("smote", ratio) for ratio in (0.02, 0.05, 0.1, 0.5, 1.0))]
 SAMPLES, SEED = 1000, 7
-TRAIN, TEST = Path("data/split/train.parquet"), Path("data/split/test.parquet")
 HEAD = """| sampler | slope before | after | predicted / observed before | after | Brier score before | after | skill |
 |---|---|---|---|---|---|---|---|"""
 
 
 def trained(folder: Path, schema: Path, sampler: str, ratio: float) -> Model:
     """Return what the stage makes of the training rows with this sampler."""
-    (folder / "params.yaml").write_bytes(Path("params.yaml").read_bytes())
-    change({"train.sampler": sampler, "train.ratio": ratio}, folder / "params.yaml")
-    stage(folder, "train", str(schema.resolve()), str(TRAIN.resolve()), "model.onnx")
+    (folder / PARAMS).write_bytes(Path(PARAMS).read_bytes())
+    change({"train.sampler": sampler, "train.ratio": ratio}, folder / PARAMS)
+    stage(folder, "train", str(schema.resolve()), str(Path(TRAIN).resolve()), "model.onnx")
     return load(folder / "model.onnx")
 
 
@@ -65,11 +65,11 @@ def _stretched(slope: float | None, by: float) -> float | None:
 
 def main() -> None:
     """Print the table, a row a sampler."""
-    if not (TRAIN.exists() and TEST.exists()):
-        raise Problem(f"{TRAIN.parent} lacks training or test rows; run `make repro`, which makes them")
-    schema = Path(f"data/schemas/{read_yaml(params.FILE)['dataset']}.yaml")
+    if not (Path(TRAIN).exists() and Path(TEST).exists()):
+        raise Problem(f"{Path(TRAIN).parent} lacks training or test rows; run `make repro`, which makes them")
+    schema = Path(f"{SCHEMAS}/{read_yaml(PARAMS)['dataset']}.yaml")
     cost = params.load("cost", Cost)
-    rows = read_rows(str(TEST), load_schema(schema), cost)
+    rows = read_rows(TEST, load_schema(schema), cost)
     print(f"{len(rows.labels):,} test rows, {rows.labels.sum()} of them fraud; 95 % intervals in brackets\n\n{HEAD}")
     for sampler, ratio in SAMPLERS:
         name = sampler if sampler == "none" else f"{sampler} {ratio:g}"

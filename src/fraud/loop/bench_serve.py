@@ -20,8 +20,9 @@ from fraud.errors import Problem, run
 from fraud.features import Matrix, Values, matrix
 from fraud.loop import peers
 from fraud.loop.bench_serve_table import CONNECTIONS, FULL, OURS, Goal, Visit, goals, table
+from fraud.loop.files import MODEL, TEST
 from fraud.loop.forest import write
-from fraud.loop.peers import ASKED, MODEL, TEST_ROWS, Server, constant, installed, started
+from fraud.loop.peers import ASKED, Server, constant, installed, started
 from fraud.loop.running import Running, resident
 from fraud.loop.wrk import load, wrk
 from fraud.scoring import load as load_model
@@ -48,7 +49,7 @@ def prepare(folder: Path) -> Bench:
     """Write the forest for the peers, and look up in the model file what it says of the test rows."""
     model, forest = load_model(MODEL), folder / "forest.joblib"
     write(model.contract, forest)
-    asked = matrix(read_table(TEST_ROWS), model.contract.schema)
+    asked = matrix(read_table(TEST), model.contract.schema)
     return Bench(model.contract.features, asked, model.probabilities(asked), model.contract.calibration, forest)
 
 

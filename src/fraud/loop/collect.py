@@ -13,6 +13,7 @@ from fraud import params
 from fraud.batches import batch_name
 from fraud.errors import Problem, run
 from fraud.loop import weekly_place
+from fraud.loop.files import RAW, SCHEMAS
 from fraud.loop.request_log import Count, RequestLog, log_url, waiting
 from fraud.loop.shelf import Mark, Moved, Shelf, There
 from fraud.loop.weekly_csv import Form, Written, write_week
@@ -142,8 +143,8 @@ def main(*arguments: str) -> None:
     """Collect all finished weeks, as the arguments NAME=value say."""
     given = asked(arguments)
     section, dataset = params.load("collect", Params), weekly_place.dataset()
-    form = Form(load(f"data/schemas/{dataset}.yaml"), derive=section.derive_labels)
-    imported = Path("data/raw", f"{dataset}.dvc")
+    form = Form(load(f"{SCHEMAS}/{dataset}.yaml"), derive=section.derive_labels)
+    imported = Path(RAW, f"{dataset}.dvc")
     to, endpoint = given.get("TO"), given.get("ENDPOINT", "")
     shelf = weekly_place.named(to, endpoint) if to else weekly_place.imported(imported)
     log = RequestLog(log_url(given.get("LOG", "")))

@@ -4,12 +4,10 @@ import os
 import shlex
 import subprocess
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from fraud.errors import Problem, run
-from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.lockfile import pinned
+from fraud.loop.lockfile import model_here
 from fraud.loop.server import Reply, Server
 
 FORM = "ADMIN_TOKEN=… make deploy SERVER=https://host [WITHIN=120] [REPLACE_COMMAND=…] [ROLLBACK_COMMAND=…]"
@@ -131,9 +129,7 @@ def main(*arguments: str) -> None:
         within = float(given.get("WITHIN") or 120)
     except ValueError:
         raise Problem(f"WITHIN={given['WITHIN']}: expected seconds, like WITHIN=120") from None
-    md5 = pinned(Path(LOCK).read_text(encoding="utf-8")).get(MODEL)
-    if not md5:
-        raise Problem(f"{LOCK}: pins no {MODEL}; run `make repro`, which makes it")
+    md5 = model_here()
     way = Way(given.get("REPLACE_COMMAND", ""), given.get("ROLLBACK_COMMAND", ""), within)
     print(deploy(Server(given["SERVER"], token), md5, way))
 

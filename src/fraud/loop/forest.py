@@ -14,6 +14,7 @@ from fraud.cost import Cost
 from fraud.errors import Problem
 from fraud.estimator import Params, estimator
 from fraud.loop.bench import process
+from fraud.loop.files import TRAIN
 from fraud.loop.peers import ENVIRONMENTS, Names
 from fraud.onnx_file import settle
 from fraud.rows import read_rows
@@ -24,7 +25,7 @@ def write(contract: Contract, path: Path) -> None:
     cost, section, schema = params.load("cost", Cost), params.load("train", Params), contract.schema
     if not all(column.type == "number" and not column.missing for column in schema.features.values()):
         raise Problem("params.yaml: the peers take numbers only; set `dataset: creditcard` and run `make repro`")
-    rows = read_rows("data/split/train.parquet", schema, cost)
+    rows = read_rows(TRAIN, schema, cost)
     pipeline = estimator(section, schema, int(rows.labels.sum()), -1).fit(rows.features, rows.labels)
     settle(pipeline["model"])
     _save(plain(pipeline, contract.features), contract.features, path)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -11,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from fraud.errors import Problem
 from fraud.loop import gh
 from fraud.loop.gh import PATIENCE, Answer, Refused, Unknown, call, sign_in
+from fraud.loop.git import git
 
 PAUSES = [1.0, 3.0, 9.0]  # Seconds before the second, third and fourth time that something is asked.
 PAGE = 100  # The most that GitHub lists at a time.
@@ -159,10 +159,12 @@ def here() -> Repository:
     if name := os.environ.get("GITHUB_REPOSITORY"):
         served = urlsplit(os.environ.get("GITHUB_SERVER_URL", "")).netloc
         return _named(os.environ.get("GH_HOST") or served or "github.com", name, "GITHUB_REPOSITORY")
-    done = subprocess.run(["git", "remote", "get-url", "origin"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Problem("git: found no remote 'origin'; `git remote add origin <address>`, or set GITHUB_REPOSITORY")
-    return addressed(done.stdout.strip())
+    try:
+        address = git("remote", "get-url", "origin")
+    except Problem:
+        missing = "git: found no remote 'origin'; `git remote add origin <address>`, or set GITHUB_REPOSITORY"
+        raise Problem(missing) from None
+    return addressed(address)
 
 
 def addressed(url: str) -> Repository:

@@ -4,29 +4,26 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from fraud.batches import batch_name
 from fraud.errors import Problem
-from fraud.loop.champion import LOCK, SPLIT
-from fraud.loop.lock_history import Commit, show
+from fraud.loop.files import DRIFT, INGESTED, LOCK, METRICS, RETRAIN, SPLIT
+from fraud.loop.git import shown
+from fraud.loop.lock_history import Commit
+from fraud.loop.lockfile import stages
 from fraud.loop.stored import content
 
-INGESTED = "data/ingest"
-METRICS, DRIFT, GATE = "reports/metrics.json", "reports/drift.json", "reports/retrain.json"
 SUFFIX = "_interval"
 
 
 def lineage(commit: Commit) -> dict[str, Any]:
     """Return it all; what the commit does not have is null."""
-    stages = _stages(show(commit.revision, LOCK))
-    split, metrics, drift = (_json(show(commit.revision, path)) for path in (SPLIT, METRICS, DRIFT))
+    ran = stages(shown(commit.revision, LOCK))
+    split, metrics, drift = (_json(shown(commit.revision, path)) for path in (SPLIT, METRICS, DRIFT))
     gate = _gate(commit) or {}
     fired = gate.pop("before", {}).get("drift") or drift  # The commit's own report begins with the new window.
     return {
-        "training": _training(split, stages),
-        "params": _params(stages),
+        "training": _training(split, ran),
+        "params": _params(ran),
         "metrics": with_intervals(metrics),
         "drift": fired and {key: fired.get(key) for key in ("drift", "sentences", "alarms", "weeks")},
         "gate": gate or None,
@@ -35,16 +32,9 @@ def lineage(commit: Commit) -> dict[str, Any]:
 
 def _gate(commit: Commit) -> dict[str, Any] | None:
     """Return why and how it was judged; a report that the commit found there belongs to a model before."""
-    before = show(commit.parents[0], GATE) if commit.parents else ""
-    now = show(commit.revision, GATE)
+    before = shown(commit.parents[0], RETRAIN) if commit.parents else ""
+    now = shown(commit.revision, RETRAIN)
     return _json(now) if now != before else None
-
-
-def _stages(lock: str) -> dict[str, Any]:
-    try:
-        return dict((YAML(typ="safe").load(lock) or {}).get("stages") or {})
-    except (YAMLError, AttributeError, TypeError, ValueError):
-        return {}
 
 
 def _json(text: str) -> dict[str, Any] | None:
@@ -55,17 +45,17 @@ def _json(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _params(stages: dict[str, Any]) -> dict[str, Any]:
+def _params(ran: dict[str, Any]) -> dict[str, Any]:
     """Return the sections of params.yaml as the stages ran with them."""
-    files = [file for stage in stages.values() for file in (stage.get("params") or {}).values()]
+    files = [file for stage in ran.values() for file in (stage.get("params") or {}).values()]
     return {name: value for file in files for name, value in file.items()}
 
 
-def _training(split: dict[str, Any] | None, stages: dict[str, Any]) -> dict[str, Any] | None:
+def _training(split: dict[str, Any] | None, ran: dict[str, Any]) -> dict[str, Any] | None:
     """Return the batches that the model was trained on, with the md5s of the files as they came and as ingest wrote."""
     if not split or "train" not in split:
         return None
-    ingest = stages.get("ingest") or {}
+    ingest = ran.get("ingest") or {}
     written = next((out["md5"] for out in ingest.get("outs") or () if out["path"] == INGESTED), None)
     came = next((dep["md5"] for dep in ingest.get("deps") or () if str(dep.get("md5")).endswith(".dir")), None)
     ingested, delivered = listing(written), listing(came)

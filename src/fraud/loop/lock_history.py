@@ -1,15 +1,14 @@
 """Which model dvc.lock pinned in which commit: from git alone."""
 
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from fraud.errors import Problem
-from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.lockfile import pinned
+from fraud.loop.files import LOCK
+from fraud.loop.git import git, git_bytes
+from fraud.loop.lockfile import model_in
 
 FORMAT = "%x1e%H%x1f%P%x1f%aN%x1f%at%x1f%ct%x1f%s%x1f%(trailers:key=Pull-request,valueonly,separator=%x2C)"
 NUMBERS = (  # How a pull request stands in a commit: merged, squashed, named in a trailer of ours.
@@ -73,29 +72,6 @@ class Pins(NamedTuple):
         return there[0] if there else None
 
 
-def git(*words: str, given: str | None = None) -> str:
-    """Return what a git command prints."""
-    return git_bytes(*words, given=given).decode(errors="replace")
-
-
-def git_bytes(*words: str, given: str | None = None) -> bytes:
-    """Return the bytes that a git command prints; where it fails, its own words are the problem."""
-    content = None if given is None else given.encode()
-    done = subprocess.run(["git", *words], capture_output=True, input=content, check=False)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().partition("\n")[0].removeprefix("fatal: ")
-        raise Problem(f"git: {said}; run it in a clone of the repository, or mend that")
-    return done.stdout
-
-
-def show(revision: str, path: str) -> str:
-    """Return a file as a commit has it, or nothing."""
-    try:
-        return git("show", f"{revision}:{path}")
-    except Problem:
-        return ""
-
-
 def read() -> History:
     """Return the history of this clone."""
     words = ("log", "--topo-order", "--branches", "--tags", "--remotes", "HEAD", f"--format={FORMAT}")
@@ -139,11 +115,6 @@ def pins(history: History, md5: str) -> Pins:
     return Pins(_spans(history.main, found), [Pinning(one, brought.get(one.revision)) for one in oldest_first])
 
 
-def model_in(lock: str) -> str | None:
-    """Return the md5 of the model in the text of a dvc.lock."""
-    return pinned(lock).get(MODEL)
-
-
 def standing(history: History, time: datetime) -> Commit | None:
     """Return the commit that main stood at; a commit with a wrong clock gives way to those that came after it."""
     return next((commit for commit in reversed(history.main) if commit.committed <= time), None)
@@ -171,8 +142,9 @@ def _brought(history: History) -> dict[str, Commit]:
 def _locks(revisions: Iterable[str]) -> dict[str, str]:
     """Return the name of the content of dvc.lock in each commit that has one."""
     asked = list(revisions)
-    lines = git("cat-file", "--batch-check=%(objectname)", given="".join(f"{one}:{LOCK}\n" for one in asked))
-    named = zip(asked, lines.splitlines(), strict=True)
+    given = "".join(f"{one}:{LOCK}\n" for one in asked)
+    lines = git_bytes("cat-file", "--batch-check=%(objectname)", given=given).decode().splitlines()
+    named = zip(asked, lines, strict=True)
     return {revision: line for revision, line in named if not line.endswith("missing")}
 
 

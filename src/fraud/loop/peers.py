@@ -14,7 +14,6 @@ from fraud.loop.running import Running, free_ports, running
 
 ENVIRONMENTS = Path(".venv-bench")
 SERVE = Path(".venv-serve")
-MODEL, TEST_ROWS = "models/model.onnx", "data/split/test.parquet"
 ASKED = 300  # Different payments that wrk posts in turn.
 TOKEN = "a-token-for-the-bench-only"  # noqa: S105  # it opens a server on loopback, for minutes
 WORKERS = 2  # The default of ours.

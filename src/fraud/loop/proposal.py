@@ -11,10 +11,11 @@ from fraud.batches import in_order
 from fraud.errors import Problem
 from fraud.loop import difference
 from fraud.loop.drift_reports import Check, Drift, Part, Week
+from fraud.loop.files import DRIFT, ESTIMATE, LOCK, MODEL, RETRAIN, SPLIT
+from fraud.loop.git import resolved
 from fraud.loop.markdown import code, interval, number, ours, plain, table
-from fraud.loop.revision import LOCK, MODEL, Side, parsed, resolved, side
+from fraud.loop.revision import Side, parsed, side
 
-RETRAIN, DRIFT, ESTIMATE, SPLIT = (f"reports/{name}.json" for name in ("retrain", "drift", "estimate", "split"))
 MARKER = re.compile(r"<!-- fraud-retrain model=(\w*) text=(\w+) -->")
 CHECKS, WEEKS = 10, 12  # Rows of the tables.
 METRICS = {"average_precision": 3, "recall": 3, "saved_per_1000": 0}  # With their decimals.

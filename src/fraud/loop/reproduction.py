@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fraud.errors import Problem
-from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.lock_history import git_bytes, show
-from fraud.loop.lockfile import pinned
+from fraud.loop.files import LOCK, PARAMS
+from fraud.loop.git import git, git_bytes, shown
+from fraud.loop.lockfile import model_in
 from fraud.loop.storage import answer
 from fraud.loop.twice import differences
 from fraud.yamlfile import read_yaml
@@ -38,7 +38,7 @@ def reproduce(commit: str, md5: str) -> Reproduction:
         before = read_yaml(scratch / LOCK)
         (scratch / LOCK).unlink()  # So that no stage is taken for done.
         _run(scratch)
-        found = pinned((scratch / LOCK).read_text(encoding="utf-8")).get(MODEL)
+        found = model_in((scratch / LOCK).read_text(encoding="utf-8"))
         moved = differences(before, read_yaml(scratch / LOCK))
     differ = [*moved, *_other_environment(commit)] if moved else []
     return Reproduction(commit, md5, found, differ)
@@ -51,13 +51,13 @@ def _unpack(commit: str, scratch: Path) -> None:
     with tarfile.open(archive) as files:
         files.extractall(scratch, filter="data")
     archive.unlink()
-    git_bytes("init", "-q", str(scratch))
+    git("init", "-q", str(scratch))
     (scratch / ".dvc/config.local").write_text(OWN_CACHE, encoding="utf-8")
 
 
 def _bring_inputs(commit: str, scratch: Path) -> None:
     """Bring the batches where they are recorded data; simulated ones are made again."""
-    batches = str(read_yaml(scratch / "params.yaml").get("batches", ""))
+    batches = str(read_yaml(scratch / PARAMS).get("batches", ""))
     if not batches or not (scratch / f"{batches}.dvc").exists():
         return
     code, said = answer("get", ".", batches, "--rev", commit, "--out", str(scratch / batches))
@@ -74,6 +74,6 @@ def _run(scratch: Path) -> None:
 
 
 def _other_environment(commit: str) -> list[str]:
-    if show(commit, ENVIRONMENT) == Path(ENVIRONMENT).read_text(encoding="utf-8"):
+    if shown(commit, ENVIRONMENT) == Path(ENVIRONMENT).read_text(encoding="utf-8"):
         return []
     return [f"{ENVIRONMENT} was another one then: run `make trace` in a clone of that commit, with its own packages"]

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-import subprocess
 from typing import NamedTuple
 
 from fraud.errors import Problem
+from fraud.loop.files import LOCK
+from fraud.loop.git import content, git
 
-LOCK, MAIN = "dvc.lock", "main"
+MAIN = "main"
 EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")  # DVC has other refs there, for its queue.
 
 
@@ -31,14 +32,14 @@ def head() -> Revision:
     lock = content("HEAD", LOCK)
     if not lock:
         raise Problem(f"HEAD: has no {LOCK}; run `make repro` and commit what it wrote")
-    brought = git("log", "-1", "--format=%H", "HEAD", "--", LOCK).strip()
-    commit = brought if content(brought, LOCK) == lock else git("rev-parse", "HEAD").strip()
+    brought = git("log", "-1", "--format=%H", "HEAD", "--", LOCK)
+    commit = brought if content(brought, LOCK) == lock else git("rev-parse", "HEAD")
     return _revision(commit, branch(), lock)
 
 
 def branch() -> str:
     """Return the branch that we are on; none where HEAD is detached."""
-    return git("branch", "--show-current").strip()
+    return git("branch", "--show-current")
 
 
 def experiments() -> list[Revision]:
@@ -60,23 +61,9 @@ def history() -> list[Revision]:
     return [_revision(commit, MAIN, lock) for commit in commits if (lock := content(commit, LOCK))]
 
 
-def content(commit: str, path: str) -> bytes:
-    """Return a file as a commit has it; nothing where it has none."""
-    return subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, check=False).stdout
-
-
 def files(commit: str, folder: str) -> list[str]:
     """Return the paths of all files that a commit has in a folder."""
     return git("ls-tree", "-r", "-z", "--name-only", commit, "--", folder).split("\0")[:-1]
-
-
-def git(*words: str) -> str:
-    """Return what a git command prints."""
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().partition("\n")[0].removeprefix("fatal: ")
-        raise Problem(f"git: {said}; run it in a clone of the repository, or mend that")
-    return done.stdout
 
 
 def _revision(commit: str, name: str, lock: bytes) -> Revision:

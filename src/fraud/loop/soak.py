@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from fraud.errors import Problem, run
 from fraud.features import matrix
-from fraud.loop.peers import ASKED, MODEL, TEST_ROWS, flat, ours, started
+from fraud.loop.files import MODEL, TEST
+from fraud.loop.peers import ASKED, flat, ours, started
 from fraud.loop.running import Running, descriptors, resident
 from fraud.loop.wrk import Load, Pace, load
 from fraud.scoring import load as load_model
@@ -127,7 +128,7 @@ def main(minutes: str = "") -> None:
     if not SHORTEST <= length < float("inf"):
         raise Problem(f"MINUTES={minutes}: found no number of {SHORTEST:g} or more; try `make soak MINUTES=2`")
     schema = load_model(MODEL).contract.schema
-    rows = matrix(read_table(TEST_ROWS), schema)[:ASKED]
+    rows = matrix(read_table(TEST), schema)[:ASKED]
     lines = [msgspec.json.encode(flat(list(schema.features), row.tolist())) for row in rows]
     with TemporaryDirectory() as folder, started(ours("soak")) as process:
         bodies = Path(folder) / "bodies.txt"

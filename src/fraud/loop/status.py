@@ -4,8 +4,8 @@ from typing import Any
 
 from fraud.errors import Problem, nearest, run
 from fraud.loop import github
+from fraud.loop.git import resolved
 from fraud.loop.github import Repository, ensured
-from fraud.loop.revision import resolved
 
 CONTEXT = "fraud/checks"
 STATES = ("success", "failure", "pending", "error")

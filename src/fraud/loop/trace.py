@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, NoReturn
 from fraud.errors import Problem, run
 from fraud.loop import trace_text
 from fraud.loop.answers import Answer, Label, find, labels, opened
-from fraud.loop.champion import LOCK
+from fraud.loop.files import LOCK
 from fraud.loop.lineage import lineage
-from fraud.loop.lock_history import Commit, History, Pins, Span, model_in, pins, read
+from fraud.loop.lock_history import Commit, History, Pins, Span, pins, read
+from fraud.loop.lockfile import model_in
 from fraud.loop.replay import Replay, bounds, bring, of_week, replay
 from fraud.loop.reproduction import Reproduction, reproduce
 

@@ -11,15 +11,10 @@ from ruamel.yaml.error import YAMLError
 
 from fraud.errors import Problem
 from fraud.loop.experiments import flat
-from fraud.loop.revisions import LOCK, Revision, content, files
-
-PARAMS, MODEL, TRAINING, TEST = (
-    "params.yaml",
-    "models/model.onnx",
-    "data/split/train.parquet",
-    "data/split/test.parquet",
-)
-REPORTS = "reports"
+from fraud.loop.files import LOCK, MODEL, PARAMS, REPORTS, TEST, TRAIN
+from fraud.loop.git import content
+from fraud.loop.lockfile import recorded
+from fraud.loop.revisions import Revision, files
 
 
 class Metric(NamedTuple):
@@ -45,7 +40,7 @@ def read(revision: Revision) -> Tracked:
     reports = {name: _report(content(revision.commit, f"{REPORTS}/{name}.json")) for name in names}
     params = _yaml(content(revision.commit, PARAMS), f"{PARAMS} of {revision.commit[:7]}")
     lock = _yaml(revision.lock, f"{LOCK} of {revision.commit[:7]}")
-    return Tracked(revision, params, dict(_pins(lock)), reports)
+    return Tracked(revision, params, recorded(lock), reports)
 
 
 def _report(text: bytes) -> dict[str, Any]:
@@ -62,13 +57,6 @@ def _yaml(text: bytes, where: str) -> dict[str, Any]:
     except YAMLError as error:
         raise Problem(f"{where}: not readable as YAML: {str(error).splitlines()[0]}; mend it in a new commit") from None
     return found if isinstance(found, dict) else {}
-
-
-def _pins(lock: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for stage in (lock.get("stages") or {}).values():
-        for item in [*(stage.get("deps") or ()), *(stage.get("outs") or ())]:
-            if "md5" in item:
-                yield item["path"], item["md5"]
 
 
 def parameters(tracked: Tracked) -> dict[str, str]:
@@ -130,7 +118,7 @@ def tags(tracked: Tracked) -> dict[str, str]:
         "experiment" if revision.experiment else "branch": revision.name,
         "dataset": params.get("dataset"),
         "model_md5": pins.get(MODEL),
-        "training_md5": pins.get(TRAINING),
+        "training_md5": pins.get(TRAIN),
         "test_md5": pins.get(TEST),
         "batches_md5": pins.get(str(params.get("batches"))),
         "drift": {True: "fired", False: "quiet"}.get(reports["drift"].get("drift")),
