@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(ROOT / "tests")]
 import serve  # noqa: E402, F401  # It finds fraud.
 from fraud.loop import weekly_place  # noqa: E402
 from fraud.loop.collect import Collection  # noqa: E402
+from fraud.loop.log_database import named  # noqa: E402
 from fraud.loop.request_log import Count, RequestLog  # noqa: E402
 from fraud.loop.shelf import Folder  # noqa: E402
 from fraud.loop.weekly_csv import Form, write_week  # noqa: E402
@@ -85,7 +86,7 @@ def run(collection: Collection, seconds: float, step: int | None = None) -> bool
 
 def main(settings: dict[str, Any]) -> None:
     """Run until the rounds are over, or one run comes to its end."""
-    book, log = Logbook(settings["url"]), RequestLog(settings["url"])
+    book, log = Logbook(settings["url"]), RequestLog(named("LOG", settings["url"]))
     collection = Collection(log, weekly_place.named(settings["to"], settings.get("endpoint", "")), FORM)
     path, known, seen, killed = Path(settings["path"]), dict[str, int](), list[int](), 0
     longest = PATIENCE

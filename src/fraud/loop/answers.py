@@ -1,23 +1,14 @@
 """The answers in the server's request log: read by SQL, never written."""
 
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
-from sqlalchemy.util import immutabledict
+from sqlalchemy import Connection, text
 
-from fraud.errors import Problem
+from fraud.loop.log_database import address, reading
 
-DEFAULT = "sqlite:///data/requests.db"
-VARIABLES = ("REQUEST_LOG", "LATEST_DB")  # The server takes either; the second may be the path of an SQLite file.
-FORM = "sqlite:///data/requests.db or postgresql://…"
 AT_ONCE = 5_000  # Rows in memory.
 FIELDS = "id, transaction_id, ts, model, probability, label, threshold, features"
 
@@ -43,54 +34,9 @@ class Label(NamedTuple):
     source: str
 
 
-def written(time: datetime) -> str:
-    """Return a time as the log writes it; texts in this form are in the order of their times."""
-    return time.astimezone(UTC).isoformat(" ", "microseconds")[:26]
-
-
-def address(environment: Mapping[str, str]) -> URL:
-    """Return where the server logs, as its own settings say."""
-    name = next((name for name in VARIABLES if environment.get(name, "").strip()), VARIABLES[0])
-    given = environment.get(name, "").strip() or DEFAULT
-    try:
-        url = make_url(given if "://" in given or name != "LATEST_DB" else f"sqlite:///{given}")
-    except (ArgumentError, ValueError):
-        raise Problem(f"{name}: found no address of a database, expected {FORM}") from None
-    backend = url.get_backend_name()
-    if backend not in ("sqlite", "postgres", "postgresql"):
-        raise Problem(f"{name}: found '{backend}', expected {FORM}")
-    return url.set(drivername="sqlite" if backend == "sqlite" else "postgresql+psycopg")
-
-
-@contextmanager
-def opened(environment: Mapping[str, str] = os.environ) -> Iterator[Connection]:
-    """Yield a connection that cannot write; a log that is away, or is none, is a problem whenever that shows."""
-    url = address(environment)
-    where = f"request log {url._replace(username=None, password=None, query=immutabledict())}"
-    try:
-        with (_sqlite(url, where) if url.drivername == "sqlite" else _postgresql(url)).connect() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        cause = error.orig if isinstance(error, DatabaseError) and error.orig else error
-        said = (str(cause).splitlines() or [type(cause).__name__])[0]
-        raise Problem(f"{where}: {said}; start or mend it, or set REQUEST_LOG to where the server logs") from None
-
-
-def _sqlite(url: URL, where: str) -> Engine:
-    path = Path(str(url.database))
-    if not path.is_file():
-        raise Problem(f"{where}: there is no such file; set REQUEST_LOG to where the server logs")
-    name = f"file:{quote(str(path.absolute()))}?mode=ro"
-    return create_engine("sqlite://", creator=lambda: sqlite3.connect(name, uri=True), poolclass=NullPool)
-
-
-def _postgresql(url: URL) -> Engine:
-    return create_engine(
-        url,
-        poolclass=NullPool,
-        connect_args={"connect_timeout": 10},
-        execution_options={"postgresql_readonly": True},
-    )
+def opened(environment: Mapping[str, str] = os.environ) -> AbstractContextManager[Connection]:
+    """Return a connection to the log of the server that cannot write."""
+    return reading(address(environment))
 
 
 def find(log: Connection, name: str) -> Answer | None:

@@ -14,7 +14,8 @@ from fraud.batches import batch_name
 from fraud.errors import Problem, run
 from fraud.loop import weekly_place
 from fraud.loop.files import RAW, SCHEMAS
-from fraud.loop.request_log import Count, RequestLog, log_url, waiting
+from fraud.loop.log_database import address, named
+from fraud.loop.request_log import Count, RequestLog, waiting
 from fraud.loop.shelf import Mark, Moved, Shelf, There
 from fraud.loop.weekly_csv import Form, Written, write_week
 from fraud.loop.weeks import end, start
@@ -147,7 +148,7 @@ def main(*arguments: str) -> None:
     imported = Path(RAW, f"{dataset}.dvc")
     to, endpoint = given.get("TO"), given.get("ENDPOINT", "")
     shelf = weekly_place.named(to, endpoint) if to else weekly_place.imported(imported)
-    log = RequestLog(log_url(given.get("LOG", "")))
+    log = RequestLog(named("LOG", given["LOG"]) if "LOG" in given else address(os.environ))
     # Before the log is read: what leaves the spool meanwhile is in the log by then.
     waits = waiting(Path(os.environ.get("SPOOL") or "data/spool"))
     weeks = chosen(log.counts(), given.get("WEEK"))

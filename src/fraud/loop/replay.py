@@ -2,10 +2,8 @@
 
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,12 +12,12 @@ from sqlalchemy import Connection
 
 from fraud.errors import Problem
 from fraud.features import Matrix, codes
-from fraud.loop.answers import Answer, by, models, written
+from fraud.loop.answers import Answer, by, models
 from fraud.loop.stored import content
+from fraud.loop.weeks import bounds
 from fraud.scoring import Model
 
 SHOWN = 10  # Differences that are kept of each model; all are counted.
-WEEK = re.compile(r"(\d{4})-W(\d\d)")
 
 
 class Difference(NamedTuple):
@@ -138,14 +136,3 @@ def _of_model(log: Connection, md5: str, span: tuple[str, str], count: int) -> R
     except Problem as problem:
         return Replay(md5, count, 0, {}, [], str(problem))
     return replay(scorer, md5, by(log, md5, *span))
-
-
-def bounds(week: str) -> tuple[str, str]:
-    """Return the first moment of an ISO week and that of the next one, in UTC."""
-    match = WEEK.fullmatch(week)
-    try:
-        year, number = map(int, match.groups()) if match else (0, 0)
-        monday = datetime.combine(date.fromisocalendar(year, number, 1), datetime.min.time(), UTC)
-    except ValueError:
-        raise Problem(f"WEEK={week}: expected an ISO week like 2026-W08") from None
-    return written(monday), written(monday + timedelta(weeks=1))

@@ -1,23 +1,18 @@
 """Read the server's request log by SQL: what was answered in a week, with the newest label of each answer."""
 
 import json
-import os
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection, text
 
-from fraud.errors import Problem
-from fraud.loop.weeks import end, start, week_of, written
+from fraud.loop.log_database import Address, reading
+from fraud.loop.weeks import bounds, week_of
 
-FORM = "write sqlite:///data/requests.db or postgresql://…"
 AT_ONCE = 2000  # Rows that come from a database together.
 # Left out is the made-up payment by which `make deploy` tries a server.
 ROWS = """
@@ -59,48 +54,31 @@ class Count(NamedTuple):
 class RequestLog:
     """A log that is read only."""
 
-    def __init__(self, url: str) -> None:
-        """Open nothing yet; a problem repeats nothing of the URL that could be a secret."""
-        try:
-            self._url = make_url(url)
-        except ArgumentError:
-            raise Problem(f"LOG is not a URL; {FORM}") from None
-        self._name = self._url.difference_update_query(self._url.query).render_as_string(hide_password=True)
-        backend = self._url.get_backend_name()
-        if backend not in ("sqlite", "postgresql", "postgres"):
-            raise Problem(f"LOG: '{backend}' is not supported; {FORM}")
-        self._engine = _sqlite(self._url) if backend == "sqlite" else _postgresql(self._url)
+    def __init__(self, where: Address) -> None:
+        """Open nothing yet."""
+        self._where = where
 
     def __str__(self) -> str:
         """Return where it is, without the password."""
-        return self._name
+        return str(self._where)
 
     def counts(self) -> dict[str, Count]:
         """Return what there is of each week, oldest first."""
-        with self._reading() as connection:
+        with reading(self._where) as connection:
             rows, labels = (_by_week(connection, query) for query in (ROWS, LABELS))
         return {week: Count(rows[week], labels[week]) for week in sorted(rows)}
 
     def answers(self, week: str) -> Iterator[Answer]:
         """Yield the answers of a week as they are at one moment, ordered by time and id, some thousand in memory."""
-        bounds = {"start": written(start(week)), "end": written(end(week))}
-        with self._reading() as connection:
-            for row in connection.execution_options(yield_per=AT_ONCE).execute(text(ANSWERS), bounds):
+        span = dict(zip(("start", "end"), bounds(week), strict=True))
+        with reading(self._where) as connection:
+            for row in connection.execution_options(yield_per=AT_ONCE).execute(text(ANSWERS), span):
                 yield Answer(*row)
 
     def holds(self, request_id: str) -> bool:
         """Say whether an answer is still there."""
-        with self._reading() as connection:
+        with reading(self._where) as connection:
             return connection.scalar(text("SELECT 1 FROM requests WHERE id = :id"), {"id": request_id}) is not None
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            raise Problem(f"LOG={self}: {cause}; start or mend it, or name another log") from None
 
 
 def _by_week(connection: Connection, query: str) -> Counter[str]:
@@ -108,19 +86,6 @@ def _by_week(connection: Connection, query: str) -> Counter[str]:
     for day, count in connection.execute(text(query)):
         found[week_of(date.fromisoformat(day))] += count
     return found
-
-
-def _sqlite(url: URL) -> Engine:
-    path = Path(url.database or "").resolve()
-    if not url.database or not path.is_file():
-        raise Problem(f"LOG={url}: there is no such file; start the server once, or name another log")
-    name = f"file:{quote(str(path))}?mode=ro"
-    return create_engine("sqlite://", creator=lambda: sqlite3.connect(name, uri=True), poolclass=NullPool)
-
-
-def _postgresql(url: URL) -> Engine:
-    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return create_engine(url.set(drivername="postgresql+psycopg"), poolclass=NullPool, execution_options=options)
 
 
 def waiting(folder: Path) -> Counter[str]:
@@ -132,9 +97,3 @@ def waiting(folder: Path) -> Counter[str]:
                 with suppress(ValueError, TypeError, LookupError):  # A torn line was never answered.
                     found[week_of(date.fromisoformat(json.loads(line)[0][:10]))] += 1
     return found
-
-
-def log_url(given: str) -> str:
-    """Return the log that is asked for, or the one that the server would take from its environment."""
-    named = given or os.environ.get("REQUEST_LOG") or os.environ.get("LATEST_DB") or "sqlite:///data/requests.db"
-    return named if "://" in named else f"sqlite:///{named}"

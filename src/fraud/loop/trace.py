@@ -13,8 +13,9 @@ from fraud.loop.files import LOCK
 from fraud.loop.lineage import lineage
 from fraud.loop.lock_history import Commit, History, Pins, Span, pins, read
 from fraud.loop.lockfile import model_in
-from fraud.loop.replay import Replay, bounds, bring, of_week, replay
+from fraud.loop.replay import Replay, bring, of_week, replay
 from fraud.loop.reproduction import Reproduction, reproduce
+from fraud.loop.weeks import bounds
 
 FORMS = """say what to trace:
   make trace ID=<prediction id or transaction_id> [REPLAY=1] [REPRODUCE=1] [JSON=1]
