@@ -6,9 +6,13 @@ import subprocess
 import time
 from typing import Any, NamedTuple
 
+import msgspec
+
+from fraud.contract import Contract
 from fraud.errors import Problem, run
 from fraud.loop.lockfile import model_here
 from fraud.loop.server import Reply, Server
+from fraud.usual import payment
 
 FORM = "ADMIN_TOKEN=… make deploy SERVER=https://host [WITHIN=120] [REPLACE_COMMAND=…] [ROLLBACK_COMMAND=…]"
 SMOKE = "smoke-"  # Begins the transaction_id of each payment that is none.
@@ -85,18 +89,11 @@ def smoke(server: Server, md5: str) -> str:
 
 
 def ordinary(contract: dict[str, Any]) -> dict[str, Any]:
-    """Return the median of each number among the training rows, and the most frequent of each category."""
-    return {name: _ordinary(contract["profile"][name], contract["schema"]["columns"][name])
-            for name in contract["features"]}  # fmt: skip
-
-
-def _ordinary(profile: dict[str, Any], column: dict[str, Any]) -> Any:
-    if column["type"] == "category":
-        return column["categories"][profile["counts"].index(max(profile["counts"]))]
-    if not profile["edges"]:  # All were missing.
-        return None
-    median = profile["edges"][len(profile["edges"]) // 2]
-    return round(median) if column["type"] == "integer" else median
+    """Return a payment that is ordinary in everything, made from a contract as GET /model answers it."""
+    try:
+        return payment(msgspec.convert(contract, Contract))
+    except msgspec.ValidationError as error:
+        raise Problem(f"GET /model answers another contract than this one's: {error}; check out its commit") from None
 
 
 def go_back(server: Server, before: str | None, way: Way) -> str:
