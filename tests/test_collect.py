@@ -19,10 +19,10 @@ from examples import MIXED, ROOT
 from fraud.csv_records import read_records
 from fraud.errors import Problem
 from fraud.loop import collect
+from fraud.loop.collecting.request_log import Answer, RequestLog
+from fraud.loop.collecting.shelf import Folder, Mark, Moved
+from fraud.loop.collecting.weekly_csv import Form, write_week
 from fraud.loop.log_database import named
-from fraud.loop.request_log import Answer, RequestLog
-from fraud.loop.shelf import Folder, Mark, Moved
-from fraud.loop.weekly_csv import Form, write_week
 from fraud.loop.weeks import week_of
 from fraud.schema import Column, Schema
 from fraud.stages.ingest import Checked, ingest

@@ -12,7 +12,8 @@ import pytest
 
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop import answers, trace
+from fraud.loop import trace
+from fraud.loop.tracing import answers
 from s3 import Copy, serving
 from servers import Example, Live, example, home, running
 from traces import FIRST, OTHER, World, ended, enter, locked, log, rows, told

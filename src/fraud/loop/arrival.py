@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from fraud.errors import Problem
-from fraud.loop import bucket
 from fraud.loop.files import RAW
+from fraud.loop.importing import bucket
 from fraud.yamlfile import read_yaml
 
 

@@ -12,12 +12,12 @@ from tqdm import tqdm
 from fraud import params
 from fraud.batches import batch_name
 from fraud.errors import Problem, run
-from fraud.loop import weekly_place
+from fraud.loop.collecting import weekly_place
+from fraud.loop.collecting.request_log import Count, RequestLog, waiting
+from fraud.loop.collecting.shelf import Mark, Moved, Shelf, There
+from fraud.loop.collecting.weekly_csv import Form, Written, write_week
 from fraud.loop.files import RAW, SCHEMAS
 from fraud.loop.log_database import address, named
-from fraud.loop.request_log import Count, RequestLog, waiting
-from fraud.loop.shelf import Mark, Moved, Shelf, There
-from fraud.loop.weekly_csv import Form, Written, write_week
 from fraud.loop.weeks import end, start
 from fraud.params import Section
 from fraud.schema import load

@@ -3,11 +3,11 @@
 from typing import Any
 
 from fraud.errors import Problem, run
-from fraud.loop import difference, github, remark
 from fraud.loop.files import LOCK, MODEL
 from fraud.loop.git import bring, git, is_here, succeeds
-from fraud.loop.github import Repository
-from fraud.loop.revision import Side, side
+from fraud.loop.proposing import difference, github, remark
+from fraud.loop.proposing.github import Repository
+from fraud.loop.proposing.revision import Side, side
 
 UNTOUCHED = f"By now this pull request leaves {LOCK} as it is: no metric, no data and no model changes."
 DEEPER = "`git fetch origin`, or check out with fetch-depth: 0"

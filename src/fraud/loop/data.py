@@ -8,10 +8,10 @@ import msgspec
 
 from fraud import batches, schema
 from fraud.errors import Problem, run
-from fraud.loop import bucket
-from fraud.loop.cut import chunks, cut, head
 from fraud.loop.files import RAW, SCHEMAS
-from fraud.loop.raw_folder import Place, recorded_files, replaced
+from fraud.loop.importing import bucket
+from fraud.loop.importing.cut import chunks, cut, head
+from fraud.loop.importing.raw_folder import Place, recorded_files, replaced
 from fraud.loop.repro import alone
 from fraud.outputs import md5_of
 from fraud.params import FILE

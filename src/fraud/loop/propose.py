@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 from fraud.batches import in_order
 from fraud.errors import Problem, run
-from fraud.loop import github, notify, proposal, remark
-from fraud.loop.gh import Refused
+from fraud.loop import notify
 from fraud.loop.git import bring, git, resolved
-from fraud.loop.github import Repository, ensured
 from fraud.loop.lockfile import model_at
-from fraud.loop.proposal import MARKER, Text
+from fraud.loop.proposing import github, proposal, remark
+from fraud.loop.proposing.gh import Refused
+from fraud.loop.proposing.github import Repository, ensured
+from fraud.loop.proposing.proposal import MARKER, Text
 
 PREFIX = "retrain/"
 BRANCH = re.compile(r"(retrain|rollback)/[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from fraud.errors import Problem, run
-from fraud.loop import weekly_place
+from fraud.loop.collecting import weekly_place
+from fraud.loop.collecting.shelf import HIDDEN
 from fraud.loop.files import RAW
-from fraud.loop.shelf import HIDDEN
 from fraud.outputs import md5_of
 
 FORM = "make watch EVERY=15m"

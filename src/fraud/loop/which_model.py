@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fraud.errors import Problem, run
-from fraud.loop import trace_text
-from fraud.loop.answers import Answer, around, first_by, opened
 from fraud.loop.files import LOCK
-from fraud.loop.lock_history import History, Span, pins, read, standing
 from fraud.loop.lockfile import model_at
 from fraud.loop.trace import Parser, commit, span
+from fraud.loop.tracing import trace_text
+from fraud.loop.tracing.answers import Answer, around, first_by, opened
+from fraud.loop.tracing.lock_history import History, Span, pins, read, standing
 from fraud.loop.weeks import written
 
 FORM = "make which-model AT=2026-11-03T12:00 [JSON=1]"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fraud.loop.github import Repository, ensured
+from fraud.loop.proposing.github import Repository, ensured
 
 SUPERSEDED, DIFFERENCE = "<!-- fraud-superseded -->", "<!-- fraud-difference -->"
 MAY_WRITE = ("OWNER", "MEMBER", "COLLABORATOR")

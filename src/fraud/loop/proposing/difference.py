@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from fraud.loop.experiments import flat
-from fraud.loop.markdown import code, interval, is_number, number, table
-from fraud.loop.revision import Side
+from fraud.loop.proposing.markdown import code, interval, is_number, number, table
+from fraud.loop.proposing.revision import Side
 
 
 def metrics(before: Side, after: Side) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from fraud.loop.page import number
+from fraud.loop.pages.page import number
 from fraud.profiles import Profile
 
 FEWEST = 9  # Bins of numbers, below which each is a bar with its name.

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from fraud.loop import drift_bins as bins
-from fraud.loop.drift_reports import Check, DriftReports
-from fraud.loop.page import chance, number, percent
-from fraud.loop.svg import WIDTH, figure, short, text
+from fraud.loop.pages import drift_bins as bins
+from fraud.loop.pages.drift_reports import Check, DriftReports
+from fraud.loop.pages.page import chance, number, percent
+from fraud.loop.pages.svg import WIDTH, figure, short, text
 from fraud.profiles import Profile
 
 TALL, SIDE = 170, 10  # The height of a distribution, and the margin at its sides.

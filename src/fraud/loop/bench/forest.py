@@ -13,9 +13,9 @@ from fraud.contract import Contract
 from fraud.cost import Cost
 from fraud.errors import Problem
 from fraud.estimator import Params, estimator
-from fraud.loop.bench import process
+from fraud.loop.bench.graph import process
+from fraud.loop.bench.peers import ENVIRONMENTS, Names
 from fraud.loop.files import TRAIN
-from fraud.loop.peers import ENVIRONMENTS, Names
 from fraud.onnx_file import settle
 from fraud.rows import read_rows
 

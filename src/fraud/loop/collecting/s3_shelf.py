@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 from botocore.session import Session  # type: ignore[import-untyped]  # as above
 
 from fraud.errors import Problem
-from fraud.loop.shelf import HIDDEN, Mark, Moved, There
+from fraud.loop.collecting.shelf import HIDDEN, Mark, Moved, There
 from fraud.loop.storage import cause
 
 PREFIX = "collect-"  # Of the keys under which S3 keeps a mark.

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from fraud.errors import Problem
-from fraud.loop.page import NONE
-from fraud.loop.reports import parsed
+from fraud.loop.pages.page import NONE
+from fraud.loop.pages.reports import parsed
 from fraud.profiles import Profile
 from fraud.schema import load
 

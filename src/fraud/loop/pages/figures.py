@@ -5,9 +5,9 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from fraud.loop.page import NONE, number, percent
-from fraud.loop.reports import Reports
-from fraud.loop.svg import LEFT, RIGHT, TOP, Axis, Frame, bar, dot, even_ticks, figure, logarithm, short, text
+from fraud.loop.pages.page import NONE, number, percent
+from fraud.loop.pages.reports import Reports
+from fraud.loop.pages.svg import LEFT, RIGHT, TOP, Axis, Frame, bar, dot, even_ticks, figure, logarithm, short, text
 
 CHECKS, LETTERS = 12, 30  # How many checks of drift are drawn, and how much of their names.
 WORDS = {"bin": "probability", "before": "score before calibration"}

@@ -12,7 +12,7 @@ import msgspec
 
 from fraud.columns import NUMBER
 from fraud.labels import DERIVED, FEEDBACK
-from fraud.loop.request_log import Answer, Count
+from fraud.loop.collecting.request_log import Answer, Count
 from fraud.loop.weeks import start
 from fraud.schema import SOURCE, Column, Schema
 

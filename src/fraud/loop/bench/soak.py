@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from fraud.errors import Problem, run
 from fraud.features import matrix
+from fraud.loop.bench.peers import ASKED, flat, ours, started
+from fraud.loop.bench.wrk import Load, Pace, load
 from fraud.loop.files import MODEL, TEST
-from fraud.loop.peers import ASKED, flat, ours, started
 from fraud.loop.running import Running, descriptors, resident
-from fraud.loop.wrk import Load, Pace, load
 from fraud.scoring import load as load_model
 from fraud.tables import read_table
 

@@ -2,8 +2,8 @@
 
 from html import escape
 
-from fraud.loop.drift_reports import Check, DriftReports, Week
-from fraud.loop.page import NONE, chance, number
+from fraud.loop.pages.drift_reports import Check, DriftReports, Week
+from fraud.loop.pages.page import NONE, chance, number
 from fraud.loop.plots import WORDS
 
 MEANS = {  # What the checks that are no features look at, by kind and name, and then by kind.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+from fraud.loop.pages.svg import Axis, dot, even_ticks, text
 from fraud.loop.policies import Step
-from fraud.loop.svg import Axis, dot, even_ticks, text
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 820, 150, 790, 72, 292
 ROW = 26  # Between the policies' lines of dots.

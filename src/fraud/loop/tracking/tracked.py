@@ -14,7 +14,7 @@ from fraud.loop.experiments import flat
 from fraud.loop.files import LOCK, MODEL, PARAMS, REPORTS, TEST, TRAIN
 from fraud.loop.git import content
 from fraud.loop.lockfile import recorded
-from fraud.loop.revisions import Revision, files
+from fraud.loop.tracking.revisions import Revision, files
 
 
 class Metric(NamedTuple):

@@ -18,13 +18,13 @@ import numpy as np
 from fraud.calibration import Calibration
 from fraud.errors import Problem, run
 from fraud.features import Matrix, Values, matrix
-from fraud.loop import peers
-from fraud.loop.bench_serve_table import CONNECTIONS, FULL, OURS, Goal, Visit, goals, table
+from fraud.loop.bench import peers
+from fraud.loop.bench.forest import write
+from fraud.loop.bench.peers import ASKED, Server, constant, installed, started
+from fraud.loop.bench.serve_table import CONNECTIONS, FULL, OURS, Goal, Visit, goals, table
+from fraud.loop.bench.wrk import load, wrk
 from fraud.loop.files import MODEL, TEST
-from fraud.loop.forest import write
-from fraud.loop.peers import ASKED, Server, constant, installed, started
 from fraud.loop.running import Running, resident
-from fraud.loop.wrk import load, wrk
 from fraud.scoring import load as load_model
 from fraud.tables import read_table
 

@@ -22,7 +22,7 @@ from fraud.distances import ks_statistic
 from fraud.drift_rule import Rule, checks, judge
 from fraud.errors import Problem, run
 from fraud.features import Values
-from fraud.loop.worlds import REFERENCE, Week, World, draw, pool, schema_of
+from fraud.loop.bench.worlds import REFERENCE, Week, World, draw, pool, schema_of
 from fraud.samples import compare
 
 KINDS, FEATURES, JITTERS = ("independent", "correlated", "heavy"), (6, 30), (0.0, 0.05)

@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from fraud.batches import in_order
 from fraud.errors import Problem
-from fraud.loop import difference
-from fraud.loop.drift_reports import Check, Drift, Part, Week
 from fraud.loop.files import DRIFT, ESTIMATE, LOCK, MODEL, RETRAIN, SPLIT
 from fraud.loop.git import resolved
-from fraud.loop.markdown import code, interval, number, ours, plain, table
-from fraud.loop.revision import Side, parsed, side
+from fraud.loop.pages.drift_reports import Check, Drift, Part, Week
+from fraud.loop.proposing import difference
+from fraud.loop.proposing.markdown import code, interval, number, ours, plain, table
+from fraud.loop.proposing.revision import Side, parsed, side
 
 MARKER = re.compile(r"<!-- fraud-retrain model=(\w*) text=(\w+) -->")
 CHECKS, WEEKS = 10, 12  # Rows of the tables.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fraud.errors import Problem
-from fraud.loop.mlflow_place import Place
-from fraud.loop.tracked import Metric
+from fraud.loop.tracking.mlflow_place import Place
+from fraud.loop.tracking.tracked import Metric
 
 FINISHED, MODEL, MISSING = "FINISHED", "model", "model_missing"
 CHAMPION, CHALLENGER = "champion", "challenger"

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
-from fraud.loop.drift_reports import METRIC, Check, DriftReports, Week
-from fraud.loop.page import number
-from fraud.loop.svg import (
+from fraud.loop.pages.drift_reports import METRIC, Check, DriftReports, Week
+from fraud.loop.pages.page import number
+from fraud.loop.pages.svg import (
     BOTTOM,
     LEFT,
     RIGHT,

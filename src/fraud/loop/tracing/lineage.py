@@ -8,9 +8,9 @@ from fraud.batches import batch_name
 from fraud.errors import Problem
 from fraud.loop.files import DRIFT, INGESTED, LOCK, METRICS, RETRAIN, SPLIT
 from fraud.loop.git import shown
-from fraud.loop.lock_history import Commit
 from fraud.loop.lockfile import stages
 from fraud.loop.stored import content
+from fraud.loop.tracing.lock_history import Commit
 
 SUFFIX = "_interval"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from fraud.errors import Problem
-from fraud.loop.svg import Points
+from fraud.loop.pages.svg import Points
 
 KEYS = {  # What is read of each report.
     "metrics": ("rows", "frauds", "threshold", "precision", "recall", "saved_per_1000"),

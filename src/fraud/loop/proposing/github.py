@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from fraud.errors import Problem
-from fraud.loop import gh
-from fraud.loop.gh import PATIENCE, Answer, Refused, Unknown, call, sign_in
 from fraud.loop.git import git
+from fraud.loop.proposing import gh
+from fraud.loop.proposing.gh import PATIENCE, Answer, Refused, Unknown, call, sign_in
 
 PAUSES = [1.0, 3.0, 9.0]  # Seconds before the second, third and fourth time that something is asked.
 PAGE = 100  # The most that GitHub lists at a time.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from fraud.loop.wrk import Load
+from fraud.loop.bench.wrk import Load
 
 CONNECTIONS = (1, 16, 64)
 OURS, FULL = "this server", "this server, LOG_SYNC=full"

@@ -8,7 +8,7 @@ from typing import Any
 from fraud import params
 from fraud.cost import Cost
 from fraud.errors import Problem, run
-from fraud.loop.bench import stage
+from fraud.loop.bench.graph import stage
 from fraud.loop.files import PARAMS, SCHEMAS, TEST, TRAIN
 from fraud.metrics import report, scored
 from fraud.params_file import change

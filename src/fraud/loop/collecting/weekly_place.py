@@ -5,8 +5,8 @@ from typing import Any
 
 from fraud.errors import Problem
 from fraud.loop import remote
-from fraud.loop.s3_shelf import Bucket
-from fraud.loop.shelf import Folder, Shelf
+from fraud.loop.collecting.s3_shelf import Bucket
+from fraud.loop.collecting.shelf import Folder, Shelf
 from fraud.params import FILE
 from fraud.yamlfile import read_yaml
 
