@@ -125,30 +125,30 @@ twice: $(READY) ## rebuild everything with other threads and another CPU path; f
 	@$(RUN) fraud.loop.twice
 
 bench: $(READY) ## time the graph against DVC's own floor and a bare pandas.read_csv
-	@$(RUN) fraud.loop.bench
+	@$(RUN) fraud.loop.bench.graph
 
 bench-calibration: $(READY) ## train with each sampler and say how far to trust the probabilities on the test rows
-	@$(RUN) fraud.loop.bench_calibration
+	@$(RUN) fraud.loop.bench.calibration
 
 bench-drift: $(READY) .venv-evidently/ready ## count false alarms of the drift rule and of others, and what they see; SHARE=0.1 of the weeks
-	@$(RUN) fraud.loop.bench_drift "$(SHARE)"
+	@$(RUN) fraud.loop.bench.drift "$(SHARE)"
 
 .venv-evidently/ready: requirements/evidently.txt
 	@$(PYTHON) -m venv .venv-evidently && PYTHON=.venv-evidently/bin/python requirements/install.sh requirements/evidently.txt && touch $@
 
 bench-gate: $(READY) ## count how often the gate rejects simulated candidates that are as good, and that are worse
-	@$(RUN) fraud.loop.bench_gate
+	@$(RUN) fraud.loop.bench.gate
 
 PEERS := demo fastapi mlflow mlserver bentoml
 
 bench-serve: $(READY) .venv-serve/ready $(PEERS:%=.venv-bench/%/ready) ## load the server beside five others with the same forest; needs wrk, and 1.2 GB for their environments
-	@$(RUN) fraud.loop.bench_serve
+	@$(RUN) fraud.loop.bench.serve
 
 .venv-bench/%/ready: requirements/setup.txt requirements/bench-%.txt
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D) && PYTHON=$(@D)/bin/python requirements/install.sh requirements/bench-$*.txt && touch $@ || echo "make: $* is left out of the comparison" >&2
 
 soak: $(READY) .venv-serve/ready ## load the server at half of what it can do for MINUTES=10; fail when memory or open files grow; needs wrk
-	@$(RUN) fraud.loop.soak "$(MINUTES)"
+	@$(RUN) fraud.loop.bench.soak "$(MINUTES)"
 
 notify: $(READY) ## tell NOTIFY_URLS and PUSHGATEWAY: EVENT=drift|gate|pull-request|failed|success TITLE='…' TEXT='…'
 	@$(RUN) fraud.loop.notify "EVENT=$$EVENT" "TITLE=$$TITLE" "TEXT=$$TEXT"

@@ -24,16 +24,17 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(ROOT / "tests")]
 
 import serve  # noqa: E402, F401  # It finds fraud.
-from fraud.loop import weekly_place  # noqa: E402
 from fraud.loop.collect import Collection  # noqa: E402
-from fraud.loop.request_log import Count, RequestLog  # noqa: E402
-from fraud.loop.shelf import Folder  # noqa: E402
-from fraud.loop.weekly_csv import Form, write_week  # noqa: E402
+from fraud.loop.collecting import weekly_place  # noqa: E402
+from fraud.loop.collecting.request_log import Count, RequestLog  # noqa: E402
+from fraud.loop.collecting.shelf import Folder  # noqa: E402
+from fraud.loop.collecting.weekly_csv import Form, write_week  # noqa: E402
+from fraud.loop.log_database import named  # noqa: E402
 from weekly_logs import SCHEMA, Logbook, answer  # noqa: E402
 
 WEEK, FORM = "2026-W08", Form(SCHEMA, derive=False)
 PATIENCE, MOST = 60.0, 500  # Seconds of a run that nobody kills, and steps at most.
-WATCHED = ("loop/shelf.py", "fraud/outputs.py")
+WATCHED = ("collecting/shelf.py", "fraud/outputs.py")
 
 
 def version(log: RequestLog) -> str:
@@ -85,7 +86,7 @@ def run(collection: Collection, seconds: float, step: int | None = None) -> bool
 
 def main(settings: dict[str, Any]) -> None:
     """Run until the rounds are over, or one run comes to its end."""
-    book, log = Logbook(settings["url"]), RequestLog(settings["url"])
+    book, log = Logbook(settings["url"]), RequestLog(named("LOG", settings["url"]))
     collection = Collection(log, weekly_place.named(settings["to"], settings.get("endpoint", "")), FORM)
     path, known, seen, killed = Path(settings["path"]), dict[str, int](), list[int](), 0
     longest = PATIENCE

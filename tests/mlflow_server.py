@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from examples import ROOT
-from fraud.loop import mlflow_place
+from fraud.loop.tracking import mlflow_place
 from needed import needed
 from s3 import free_port
 

@@ -5,7 +5,7 @@ import pytest
 
 from examples import COST
 from fraud.gate_rule import Gate, Limit, Pair, differences, interval, ranked, resampled, values
-from fraud.loop.bench_gate import CUT, paired, probability, rejected, simulate
+from fraud.loop.bench.gate import CUT, paired, probability, rejected, simulate
 
 LIMITS = {"average_precision": Limit("higher", 0.02), "recall": Limit("higher", 0.05)}
 GATE = Gate({}, 300, 7)

@@ -14,12 +14,12 @@ from fraud.calibration import Calibration
 from fraud.errors import Problem
 from fraud.estimator import estimator
 from fraud.features import matrix
-from fraud.loop.bench_serve import Bench, check
-from fraud.loop.bench_serve_table import FULL, OURS, Goal, Visit, goals, ratio, table
-from fraud.loop.forest import plain
-from fraud.loop.peers import constant, ours, peers
+from fraud.loop.bench.forest import plain
+from fraud.loop.bench.peers import constant, ours, peers
+from fraud.loop.bench.serve import Bench, check
+from fraud.loop.bench.serve_table import FULL, OURS, Goal, Visit, goals, ratio, table
+from fraud.loop.bench.wrk import Load
 from fraud.loop.running import Running
-from fraud.loop.wrk import Load
 from listening import listening
 from serve.settings import load
 

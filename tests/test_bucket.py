@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from fraud.errors import Problem
-from fraud.loop import bucket
+from fraud.loop.importing import bucket
 from fraud.yamlfile import read_yaml
 from s3 import SECRET, Copy, Server, empty, serving
 
 TARGET = "data/raw/creditcard"
 RECORD = f"{TARGET}.dvc"
 WEEKS = {f"2026-W0{week}.csv": f"amount\n{week}\n" for week in (1, 2, 3)}
-BRING = "from pathlib import Path; from fraud import errors; from fraud.loop import bucket; "
+BRING = "from pathlib import Path; from fraud import errors; from fraud.loop.importing import bucket; "
 KEPT = [".dvc/config", RECORD, TARGET]
 
 

@@ -7,7 +7,7 @@ from sklearn.metrics import brier_score_loss
 
 from examples import COST, NUMBERS, labelled, params
 from fraud.calibration import Calibration, calibrate, log_odds
-from fraud.loop.bench_calibration import HEAD, before_and_after, line
+from fraud.loop.bench.calibration import HEAD, before_and_after, line
 from fraud.metrics import Scored, intervals, measure, report, scored
 from fraud.stages.evaluate import evaluate
 from test_train import fitted

@@ -19,9 +19,10 @@ from examples import MIXED, ROOT
 from fraud.csv_records import read_records
 from fraud.errors import Problem
 from fraud.loop import collect
-from fraud.loop.request_log import Answer, RequestLog
-from fraud.loop.shelf import Folder, Mark, Moved
-from fraud.loop.weekly_csv import Form, write_week
+from fraud.loop.collecting.request_log import Answer, RequestLog
+from fraud.loop.collecting.shelf import Folder, Mark, Moved
+from fraud.loop.collecting.weekly_csv import Form, write_week
+from fraud.loop.log_database import named
 from fraud.loop.weeks import week_of
 from fraud.schema import Column, Schema
 from fraud.stages.ingest import Checked, ingest
@@ -402,7 +403,7 @@ def shift(path: Path) -> None:
     ("arguments", "message"),
     [
         (["LOG=sqlite:///none.db"], "LOG=sqlite:///none.db: there is no such file; start the server once"),
-        (["LOG=mysql://host/db"], "LOG: 'mysql' is not supported; write sqlite:///"),
+        (["LOG=mysql://host/db"], "LOG: found 'mysql', expected sqlite:///"),
         (["WEEK=2026-8"], "WEEK=2026-8: expected an ISO week like 2026-W08"),
         (["WEEK=2026-W54"], "WEEK=2026-W54: expected an ISO week like 2026-W08"),
         (["WEEK=2026-W11"], "WEEK=2026-W11: the log holds no answer of that week; its weeks are 2026-W08 to 2026-W08"),
@@ -420,7 +421,7 @@ def test_what_cannot_be_collected_is_told_in_one_line(log: Logbook, arguments: l
 
 
 def test_a_database_that_is_away_is_told_without_its_password() -> None:
-    log = RequestLog("postgresql://fraud:a-secret@127.0.0.1:1/db?password=b-secret")
+    log = RequestLog(named("LOG", "postgresql://fraud:a-secret@127.0.0.1:1/db?password=b-secret"))
     with pytest.raises(Problem, match=r"^LOG=postgresql://fraud:\*\*\*@127.0.0.1:1/db: connection failed") as problem:
         log.counts()
     assert "secret" not in str(problem.value)

@@ -21,8 +21,8 @@ from botocore.exceptions import EndpointConnectionError  # type: ignore[import-u
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import collect
-from fraud.loop.s3_shelf import Bucket
-from fraud.loop.shelf import Mark, Moved
+from fraud.loop.collecting.s3_shelf import Bucket
+from fraud.loop.collecting.shelf import Mark, Moved
 from needed import needed
 from repositories import BIN
 from s3 import KEY, SECRET, Copy, Server, empty, free_port, serving

@@ -22,9 +22,10 @@ from ruamel.yaml import YAML
 from fraud import errors
 from fraud.csv_records import BOM, read_records
 from fraud.errors import Problem
-from fraud.loop import bucket, data, raw_folder
-from fraud.loop import cut as cut_module
-from fraud.loop.cut import Pieces, cut
+from fraud.loop import data
+from fraud.loop.importing import bucket, raw_folder
+from fraud.loop.importing import cut as cut_module
+from fraud.loop.importing.cut import Pieces, cut
 from fraud.params_file import set_value
 from fraud.schema import Column, Schema
 
@@ -238,7 +239,7 @@ def test_the_file_may_grow_between_the_readings_but_not_unnoticed(
 
 
 PEAK = """
-import sys; from pathlib import Path; from fraud.loop import cut; from fraud.schema import load
+import sys; from pathlib import Path; from fraud.loop.importing import cut; from fraud.schema import load
 cut.CHUNK = 500
 cut.cut(Path(sys.argv[1]), load("data/schemas/numbers.yaml"), 3, Path(sys.argv[1]).parent)
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
@@ -595,7 +596,8 @@ def test_what_dvc_cannot_keep_leaves_the_old_state(
 
 
 KILLED = """
-import os, signal, sys; from pathlib import Path; from fraud.loop import cut, data, raw_folder
+import os, signal, sys; from pathlib import Path
+from fraud.loop import data; from fraud.loop.importing import cut, raw_folder
 def cut_short(path, lines):
     path.write_bytes(b"half"); os.kill(os.getpid(), signal.SIGKILL)
 def add_short(*_):

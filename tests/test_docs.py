@@ -31,7 +31,14 @@ GENERATED = {
     "reports/plots.html",
     "reports/drift.html",
 }
-NO_FILES = (".dvc-remote", ".dvc/config.local", "reports/", "retrain/", "fraud/checks")  # Branches, a commit status.
+NO_FILES = (
+    ".dvc-remote",
+    ".dvc/tmp/",
+    ".dvc/config.local",
+    "reports/",
+    "retrain/",
+    "fraud/checks",
+)  # Branches, a commit status.
 
 
 def edges() -> set[tuple[str, str]]:

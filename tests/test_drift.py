@@ -11,8 +11,8 @@ from scipy import stats
 from examples import MIXED, NUMBERS
 from fraud.drift_rule import Finding, Rule
 from fraud.features import Matrix
-from fraud.loop.bench_drift import OURS, Trial, alarms, count, ordinary
-from fraud.loop.worlds import World
+from fraud.loop.bench.drift import OURS, Trial, alarms, count, ordinary
+from fraud.loop.bench.worlds import World
 from fraud.outputs import write_json
 from fraud.samples import Sample, sample
 from fraud.schema import Column, Schema

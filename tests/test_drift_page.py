@@ -14,10 +14,10 @@ import pytest
 
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop import drift_bins as bins
 from fraud.loop.drift_page import drawn, drawn_features, main
-from fraud.loop.drift_reports import DriftReports, read
-from fraud.loop.svg import WIDTH
+from fraud.loop.pages import drift_bins as bins
+from fraud.loop.pages.drift_reports import DriftReports, read
+from fraud.loop.pages.svg import WIDTH
 from fraud.outputs import write_csv, write_json
 from fraud.profiles import Profile, counted, edges, profile
 from fraud.schema import Column

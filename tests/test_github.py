@@ -8,8 +8,8 @@ import pytest
 
 import github as fake
 from fraud.errors import Problem
-from fraud.loop import gh, github
-from fraud.loop.github import Repository, addressed, ensured, here
+from fraud.loop.proposing import gh, github
+from fraud.loop.proposing.github import Repository, addressed, ensured, here
 from github import BOT, NAME, PERSON, Reply, Request
 from proposals import Loop, beside_github, inside
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fraud.errors import Problem
-from fraud.loop.lock_history import pins, read
+from fraud.loop.tracing.lock_history import pins, read
 from s3 import Copy, empty
 from traces import FIRST, IDEA, OTHER, World, locked, pin
 

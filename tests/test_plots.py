@@ -14,10 +14,10 @@ from examples import COST
 from fraud.curves import curves
 from fraud.days import Days
 from fraud.errors import Problem
-from fraud.loop.page import number
+from fraud.loop.pages.page import number
+from fraud.loop.pages.reports import read
+from fraud.loop.pages.svg import HEIGHT, WIDTH, even_ticks
 from fraud.loop.plots import WORDS, drawn, main
-from fraud.loop.reports import read
-from fraud.loop.svg import HEIGHT, WIDTH, even_ticks
 from fraud.metrics import report, scored
 from fraud.outputs import write_csv, write_json
 from fraud.slices import Cut, slices

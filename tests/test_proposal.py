@@ -14,11 +14,11 @@ from markdown_it import MarkdownIt
 
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop import proposal
-from fraud.loop.drift_reports import Drift
-from fraud.loop.markdown import code, ours, plain
-from fraud.loop.proposal import Estimates, Proposal, Retrain, Window
-from fraud.loop.revision import Side
+from fraud.loop.pages.drift_reports import Drift
+from fraud.loop.proposing import proposal
+from fraud.loop.proposing.markdown import code, ours, plain
+from fraud.loop.proposing.proposal import Estimates, Proposal, Retrain, Window
+from fraud.loop.proposing.revision import Side
 from proposals import GATE, NEW, OLD, TABLE, Loop, working_copy
 
 LIMIT = 65536

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud.errors import Problem
-from fraud.loop import answers, trace
-from fraud.loop.answers import Answer
-from fraud.loop.replay import Scorer, bounds, differences
+from fraud.loop import trace
+from fraud.loop.tracing import answers
+from fraud.loop.tracing.answers import Answer
+from fraud.loop.tracing.replay import Scorer, differences
+from fraud.loop.weeks import bounds
 from serve.payload import Reader, text
 from servers import SCHEMAS, example
 from test_train import MODELS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fraud.loop import trace
-from fraud.loop.lock_history import model_in
+from fraud.loop.lockfile import model_in
 from repositories import small
 from s3 import Copy, empty
 from servers import example

@@ -15,7 +15,7 @@ from fraud.calibration import Calibration
 from fraud.contract import Contract, profiles, profiles_alike
 from fraud.drift_rule import Rule
 from fraud.features import Matrix
-from fraud.loop.worlds import World, draw, schema_of
+from fraud.loop.bench.worlds import World, draw, schema_of
 from fraud.schema import Schema
 from serve.measures.monitor import FEWEST, drift, rows
 

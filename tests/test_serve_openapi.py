@@ -10,8 +10,8 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from fraud.scoring import Model
+from fraud.usual import payment
 from serve.app import create_app
-from serve.openapi.bodies import example
 from serve.openapi.document import describe
 from serve.openapi.operations import OPERATIONS
 from servers import ADMIN, Live, home, running
@@ -100,7 +100,7 @@ def test_every_answer_as_json_fits_its_schema(live: Live, document: Any) -> None
 
 
 def test_what_the_schema_of_a_payment_refuses_the_server_refuses_too(live: Live, document: Any) -> None:
-    good = example(Model(served(live.get("/health").json["dataset"]).content).contract)
+    good = payment(Model(served(live.get("/health").json["dataset"]).content).contract)
     changes: list[Any] = [None, -1, -1000, 1000.5, 1e15, 1e16, 2.5, "1", True, [], {}, "grocery", "", 0, 6, 7, 23, 24]
     for name in [*good, "transaction_id", "Time", "other"]:
         for value in changes:
@@ -112,7 +112,7 @@ def test_what_the_schema_of_a_payment_refuses_the_server_refuses_too(live: Live,
 
 
 def test_what_the_schema_of_a_row_refuses_the_server_refuses_too(live: Live, document: Any) -> None:
-    row = list(example(Model(served(live.get("/health").json["dataset"]).content).contract).values())
+    row = list(payment(Model(served(live.get("/health").json["dataset"]).content).contract).values())
     rows = [row, [None, *row], ["2026-02-16", *row], ["x" * 201, *row], [[], *row], row[:-1], [*row, 0], [], {}, 7]
     rows += [[*row[:place], "1", *row[place + 1 :]] for place in range(len(row))]
     for one in rows:
@@ -123,16 +123,16 @@ def test_what_the_schema_of_a_row_refuses_the_server_refuses_too(live: Live, doc
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_example_is_the_median_of_the_training_rows(dataset: str) -> None:
     contract = Model(served(dataset).content).contract
-    payment = example(contract)
-    assert list(payment) == contract.features
+    usual = payment(contract)
+    assert list(usual) == contract.features
     for name in NAMES[dataset]:
         profile = contract.profile[name]
-        below = sum(count for count, edge in zip(profile.counts, profile.edges, strict=False) if edge <= payment[name])
+        below = sum(count for count, edge in zip(profile.counts, profile.edges, strict=False) if edge <= usual[name])
         assert abs(below / sum(profile.counts) - 0.5) < 0.11
     if dataset == "payments":
         counts = contract.profile["merchant_category"].counts
         assert (
-            payment["merchant_category"]
+            usual["merchant_category"]
             == contract.schema.columns["merchant_category"].categories[counts.index(max(counts))]
         )
 

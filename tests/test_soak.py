@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud.errors import Problem
-from fraud.loop.soak import Sample, faults, growth, main
+from fraud.loop.bench.soak import Sample, faults, growth, main
 
 MINUTES = np.arange(0, 10, 5 / 60)
 

@@ -12,7 +12,8 @@ import pytest
 
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop import answers, trace
+from fraud.loop import trace
+from fraud.loop.tracing import answers
 from s3 import Copy, serving
 from servers import Example, Live, example, home, running
 from traces import FIRST, OTHER, World, ended, enter, locked, log, rows, told
@@ -121,10 +122,10 @@ def test_an_unknown_id_says_what_to_do(inside: World, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("sqlite:///missing.db", "request log sqlite:///missing.db: there is no such file; set REQUEST_LOG"),
-        ("sqlite:///README.md", "request log sqlite:///README.md: file is not a database; start or mend it"),
-        ("sqlite:///empty.db", "request log sqlite:///empty.db: no such table: requests; start or mend it"),
-        ("postgresql://u:secret@127.0.0.1:1/x?password=secret", "request log postgresql.*: connection failed.*; start"),
+        ("sqlite:///missing.db", "REQUEST_LOG=sqlite:///missing.db: there is no such file; start the server once"),
+        ("sqlite:///README.md", "REQUEST_LOG=sqlite:///README.md: file is not a database; start or mend it"),
+        ("sqlite:///empty.db", "REQUEST_LOG=sqlite:///empty.db: no such table: requests; start or mend it"),
+        ("postgresql://u:secret@127.0.0.1:1/x?password=secret", "REQUEST_LOG=postgresql.*: connection failed.*; start"),
         ("mysql://u:secret@host/x", "REQUEST_LOG: found 'mysql', expected sqlite:///"),
         ("nonsense", "REQUEST_LOG: found no address of a database"),
     ],

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop import mlflow_place, tracked
-from fraud.loop.mlflow_place import cause, place, shown
-from fraud.loop.revisions import Revision
+from fraud.loop.tracking import mlflow_place, tracked
+from fraud.loop.tracking.mlflow_place import cause, place, shown
+from fraud.loop.tracking.revisions import Revision
 from fraud.scoring import Model
 from mlflow_server import Run, Server, environment, python, serving, until_it_answers
 from repositories import small

@@ -10,8 +10,8 @@ import pytest
 
 from examples import ROOT
 from fraud.errors import Problem
+from fraud.loop.bench.wrk import Pace, load, wrk
 from fraud.loop.running import Running
-from fraud.loop.wrk import Pace, load, wrk
 from listening import Listener, listening
 from needed import needed
 

@@ -1,12 +1,10 @@
 """What callers send: schemas and examples, made from the contract of the model."""
 
-import math
 from collections.abc import Callable
-from typing import Any
 
 from fraud.contract import Contract
 from fraud.schema import Column
-from fraud.usual import ordinary
+from fraud.usual import payment
 from serve.misfits import LONGEST_ID, companions, limits, orders
 from serve.openapi.words import Json, many, record, ref
 
@@ -92,28 +90,14 @@ def _kind(column: Column) -> Json:
 
 def examples(body: str, contract: Contract) -> Json:
     """Return bodies of one kind by what they show."""
-    payment = example(contract)
-    values = list(payment.values())
+    usual = payment(contract)
+    values = list(usual.values())
     found: Json = {
-        "Payments": {"one": payment, "objects": {"data": [payment, payment]}, "lists": {"data": [values, values]}},
+        "Payments": {"one": usual, "objects": {"data": [usual, usual]}, "lists": {"data": [values, values]}},
         "Feedback": {"transaction": {"transaction_id": "order-1234", "actual_label": True}},
         "Invocation": {
-            "records": {"dataframe_records": [payment]},
+            "records": {"dataframe_records": [usual]},
             "split": {"dataframe_split": {"columns": contract.features, "data": [values]}},
         },
     }
     return {name: {"value": value} for name, value in found[body].items()}
-
-
-def example(contract: Contract) -> Json:
-    """Return a payment that is ordinary in everything, in few digits."""
-    columns = contract.schema.features.items()
-    return {name: _shown(column, value) for (name, column), value in zip(columns, ordinary(contract), strict=True)}
-
-
-def _shown(column: Column, value: float) -> Any:
-    if math.isnan(value):
-        return None
-    if column.categories:
-        return column.categories[int(value)]
-    return int(value) if column.type == "integer" else float(f"{value:.4g}")

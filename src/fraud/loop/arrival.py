@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from fraud.errors import Problem
-from fraud.loop import bucket
+from fraud.loop.files import RAW
+from fraud.loop.importing import bucket
 from fraud.yamlfile import read_yaml
 
 
@@ -24,11 +25,11 @@ def collect(dataset: str) -> None:
 def fetch(dataset: str) -> None:
     """Bring the weeks that are new where they are imported from."""
     if _imported(dataset):
-        bucket.update(Path("data/raw", dataset))
+        bucket.update(Path(RAW, dataset))
     else:
         print("nothing to fetch: the weeks are not imported from a bucket")
 
 
 def _imported(dataset: str) -> bool:
-    record = Path("data/raw", f"{dataset}.dvc")
+    record = Path(RAW, f"{dataset}.dvc")
     return record.exists() and bool(read_yaml(record).get("deps"))

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from fraud.errors import Problem
-from fraud.loop.scratch import git
+from fraud.loop.git import git
 
 MARK = "Retrained-Until"  # The trailer by which the loop knows its own commits.
 AUTHOR = {"NAME": "fraud loop", "EMAIL": "loop@localhost"}
@@ -26,16 +26,12 @@ def commit(week: str, title: str, at: Path) -> str:
         for who in ("AUTHOR", "COMMITTER")
         for what, value in AUTHOR.items()
     }
-    command = ["git", "commit", "--quiet", "--no-verify", "-m", message]
-    done = subprocess.run(command, cwd=at, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Problem(f"`git commit` says: {(done.stderr or done.stdout).strip().splitlines()[-1]}; mend that")
+    git("commit", "--quiet", "--no-verify", "-m", message, at=at, environment=environment)
     return git("rev-parse", "HEAD", at=at)
 
 
 def _configured(what: str) -> str:
-    command = ["git", "config", f"user.{what.lower()}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return git("config", "--get", "--default", "", f"user.{what.lower()}")
 
 
 def push(week: str, base: str, at: Path) -> str:

@@ -9,11 +9,12 @@ import msgspec
 from fraud import batches, params
 from fraud.errors import Problem
 from fraud.loop import gate, repro
-from fraud.loop.champion import LOCK, MODEL, NotComparable
+from fraud.loop.champion import NotComparable
+from fraud.loop.files import LOCK, MODEL
 from fraud.loop.gate import Judgement
+from fraud.loop.git import git
 from fraud.loop.lockfile import pinned
 from fraud.loop.progress import step
-from fraud.loop.scratch import git
 from fraud.loop.window import Cause, Retrain, Window, cause, later, newest_labelled, waiting
 from fraud.outputs import write_json
 from fraud.params_file import change

@@ -1,19 +1,18 @@
 """The model that another commit pins: what it was trained on, and its bytes."""
 
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fraud.errors import Problem
 from fraud.loop import remote
+from fraud.loop.files import LOCK, MODEL, SPLIT
+from fraud.loop.git import resolved, shown
 from fraud.loop.lockfile import pinned
 from fraud.loop.storage import answer, listed
 from fraud.outputs import md5_of
 from fraud.scoring import Model, load
-
-LOCK, MODEL, ROWS, SPLIT = "dvc.lock", "models/model.onnx", "data/split/test.parquet", "reports/split.json"
 
 
 class NotComparable(Problem):
@@ -33,11 +32,12 @@ class Champion(NamedTuple):
 
 def find(name: str) -> Champion:
     """Return what git knows of the champion on commit `name`."""
-    commit = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    if not commit:
-        raise NotComparable(f"BASE={name}: git knows no such commit; `git fetch`, or name one, like BASE=origin/main")
-    commit = commit.strip()
-    pins, split = pinned(_git("show", f"{commit}:{LOCK}")), _split(_git("show", f"{commit}:{SPLIT}"))
+    try:
+        commit = resolved(name)
+    except Problem:
+        unknown = f"BASE={name}: git knows no such commit; `git fetch`, or name one, like BASE=origin/main"
+        raise NotComparable(unknown) from None
+    pins, split = pinned(shown(commit, LOCK)), _split(shown(commit, SPLIT))
     if MODEL not in pins:
         raise NotComparable(
             f"{name}: its {LOCK} pins no {MODEL}, so there is no champion yet; merge the first one without a comparison"
@@ -56,11 +56,6 @@ def _split(text: str) -> dict[str, Any]:
         return {"dataset": split["dataset"], "train": list(split["train"]["batches"])}
     except (ValueError, KeyError, TypeError):
         return {}
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    return "" if done.returncode else done.stdout
 
 
 def fetch(champion: Champion) -> Model:

@@ -12,10 +12,12 @@ from tqdm import tqdm
 from fraud import params
 from fraud.batches import batch_name
 from fraud.errors import Problem, run
-from fraud.loop import weekly_place
-from fraud.loop.request_log import Count, RequestLog, log_url, waiting
-from fraud.loop.shelf import Mark, Moved, Shelf, There
-from fraud.loop.weekly_csv import Form, Written, write_week
+from fraud.loop.collecting import weekly_place
+from fraud.loop.collecting.request_log import Count, RequestLog, waiting
+from fraud.loop.collecting.shelf import Mark, Moved, Shelf, There
+from fraud.loop.collecting.weekly_csv import Form, Written, write_week
+from fraud.loop.files import RAW, SCHEMAS
+from fraud.loop.log_database import address, named
 from fraud.loop.weeks import end, start
 from fraud.params import Section
 from fraud.schema import load
@@ -142,11 +144,11 @@ def main(*arguments: str) -> None:
     """Collect all finished weeks, as the arguments NAME=value say."""
     given = asked(arguments)
     section, dataset = params.load("collect", Params), weekly_place.dataset()
-    form = Form(load(f"data/schemas/{dataset}.yaml"), derive=section.derive_labels)
-    imported = Path("data/raw", f"{dataset}.dvc")
+    form = Form(load(f"{SCHEMAS}/{dataset}.yaml"), derive=section.derive_labels)
+    imported = Path(RAW, f"{dataset}.dvc")
     to, endpoint = given.get("TO"), given.get("ENDPOINT", "")
     shelf = weekly_place.named(to, endpoint) if to else weekly_place.imported(imported)
-    log = RequestLog(log_url(given.get("LOG", "")))
+    log = RequestLog(named("LOG", given["LOG"]) if "LOG" in given else address(os.environ))
     # Before the log is read: what leaves the spool meanwhile is in the log by then.
     waits = waiting(Path(os.environ.get("SPOOL") or "data/spool"))
     weeks = chosen(log.counts(), given.get("WEEK"))

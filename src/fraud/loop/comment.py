@@ -1,12 +1,13 @@
 """Comment on a pull request that touches dvc.lock: metrics, parameters and md5s, in one place that is kept current."""
 
-import subprocess
 from typing import Any
 
 from fraud.errors import Problem, run
-from fraud.loop import difference, github, remark
-from fraud.loop.github import Repository
-from fraud.loop.revision import LOCK, MODEL, Side, bring, is_here, side
+from fraud.loop.files import LOCK, MODEL
+from fraud.loop.git import bring, git, is_here, succeeds
+from fraud.loop.proposing import difference, github, remark
+from fraud.loop.proposing.github import Repository
+from fraud.loop.proposing.revision import Side, side
 
 UNTOUCHED = f"By now this pull request leaves {LOCK} as it is: no metric, no data and no model changes."
 DEEPER = "`git fetch origin`, or check out with fetch-depth: 0"
@@ -18,7 +19,7 @@ def comment(repository: Repository, number: int) -> str:
     before, after = ends(pull)
     found = remark.find(repository, number, remark.DIFFERENCE)
     where = f"#{number}"
-    touched = _touched(before, after)
+    touched = not succeeds("diff", "--quiet", before, after, "--", LOCK)
     if not (touched or found):
         return f"{where} leaves {LOCK} as it is: nothing to say"
     text = said(side(before), side(after)) if touched else UNTOUCHED
@@ -36,15 +37,10 @@ def ends(pull: dict[str, Any]) -> tuple[str, str]:
     for commit in (base, head):
         if not is_here(commit):
             raise Problem(f"git: commit {commit[:12]} of #{pull['number']} is not here; {DEEPER}")
-    done = subprocess.run(["git", "merge-base", base, head], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Problem(f"git: found no commit that both sides of #{pull['number']} come from; {DEEPER}")
-    return done.stdout.strip(), head
-
-
-def _touched(before: str, after: str) -> bool:
-    asked = ["git", "diff", "--quiet", before, after, "--", LOCK]
-    return subprocess.run(asked, check=False).returncode == 1
+    try:
+        return git("merge-base", base, head), head
+    except Problem:
+        raise Problem(f"git: found no commit that both sides of #{pull['number']} come from; {DEEPER}") from None
 
 
 def said(before: Side, after: Side) -> str:

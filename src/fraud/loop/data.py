@@ -8,9 +8,10 @@ import msgspec
 
 from fraud import batches, schema
 from fraud.errors import Problem, run
-from fraud.loop import bucket
-from fraud.loop.cut import chunks, cut, head
-from fraud.loop.raw_folder import Place, recorded_files, replaced
+from fraud.loop.files import RAW, SCHEMAS
+from fraud.loop.importing import bucket
+from fraud.loop.importing.cut import chunks, cut, head
+from fraud.loop.importing.raw_folder import Place, recorded_files, replaced
 from fraud.loop.repro import alone
 from fraud.outputs import md5_of
 from fraud.params import FILE
@@ -174,7 +175,7 @@ def main(*arguments: str) -> None:
         settings = msgspec.convert(read_yaml(FILE), Settings)
     except msgspec.ValidationError as error:
         raise Problem(f"{FILE}: {error}; mend it there") from None
-    place = Place(Path("data/raw", settings.dataset), schema.load(f"data/schemas/{settings.dataset}.yaml"))
+    place = Place(Path(RAW, settings.dataset), schema.load(f"{SCHEMAS}/{settings.dataset}.yaml"))
     with alone():
         if "UPDATE" in given:
             bucket.update(place.folder)

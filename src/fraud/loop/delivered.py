@@ -8,9 +8,9 @@ from dvc.config import Config
 
 from fraud.errors import Problem
 from fraud.loop import remote
-from fraud.loop.champion import LOCK
+from fraud.loop.files import LOCK
+from fraud.loop.git import git
 from fraud.loop.lockfile import changed
-from fraud.loop.scratch import git
 from fraud.loop.storage import dvc
 from fraud.outputs import md5_of
 

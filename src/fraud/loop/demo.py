@@ -12,11 +12,11 @@ from pathlib import Path
 
 from fraud.errors import Problem
 from fraud.errors import run as told
-from fraud.loop.champion import LOCK, MODEL
 from fraud.loop.deploy import Way, deploy, ordinary, reach
+from fraud.loop.files import LOCK, MODEL
+from fraud.loop.git import git
 from fraud.loop.lockfile import pinned
 from fraud.loop.running import free_ports, running
-from fraud.loop.scratch import git
 from fraud.loop.server import Server
 from fraud.params_file import Value, change
 

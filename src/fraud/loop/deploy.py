@@ -4,13 +4,15 @@ import os
 import shlex
 import subprocess
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
+from fraud.contract import Contract
 from fraud.errors import Problem, run
-from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.lockfile import pinned
+from fraud.loop.lockfile import model_here
 from fraud.loop.server import Reply, Server
+from fraud.usual import payment
 
 FORM = "ADMIN_TOKEN=… make deploy SERVER=https://host [WITHIN=120] [REPLACE_COMMAND=…] [ROLLBACK_COMMAND=…]"
 SMOKE = "smoke-"  # Begins the transaction_id of each payment that is none.
@@ -87,18 +89,11 @@ def smoke(server: Server, md5: str) -> str:
 
 
 def ordinary(contract: dict[str, Any]) -> dict[str, Any]:
-    """Return the median of each number among the training rows, and the most frequent of each category."""
-    return {name: _ordinary(contract["profile"][name], contract["schema"]["columns"][name])
-            for name in contract["features"]}  # fmt: skip
-
-
-def _ordinary(profile: dict[str, Any], column: dict[str, Any]) -> Any:
-    if column["type"] == "category":
-        return column["categories"][profile["counts"].index(max(profile["counts"]))]
-    if not profile["edges"]:  # All were missing.
-        return None
-    median = profile["edges"][len(profile["edges"]) // 2]
-    return round(median) if column["type"] == "integer" else median
+    """Return a payment that is ordinary in everything, made from a contract as GET /model answers it."""
+    try:
+        return payment(msgspec.convert(contract, Contract))
+    except msgspec.ValidationError as error:
+        raise Problem(f"GET /model answers another contract than this one's: {error}; check out its commit") from None
 
 
 def go_back(server: Server, before: str | None, way: Way) -> str:
@@ -131,9 +126,7 @@ def main(*arguments: str) -> None:
         within = float(given.get("WITHIN") or 120)
     except ValueError:
         raise Problem(f"WITHIN={given['WITHIN']}: expected seconds, like WITHIN=120") from None
-    md5 = pinned(Path(LOCK).read_text(encoding="utf-8")).get(MODEL)
-    if not md5:
-        raise Problem(f"{LOCK}: pins no {MODEL}; run `make repro`, which makes it")
+    md5 = model_here()
     way = Way(given.get("REPLACE_COMMAND", ""), given.get("ROLLBACK_COMMAND", ""), within)
     print(deploy(Server(given["SERVER"], token), md5, way))
 

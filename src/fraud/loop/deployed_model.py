@@ -3,8 +3,8 @@
 import sys
 
 from fraud.errors import run
-from fraud.loop.champion import LOCK
-from fraud.loop.history import model_at, model_here
+from fraud.loop.files import LOCK
+from fraud.loop.lockfile import model_at, model_here
 from fraud.loop.progress import outputs
 
 

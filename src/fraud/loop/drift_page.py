@@ -4,11 +4,11 @@ from html import escape
 from pathlib import Path
 
 from fraud.errors import run
-from fraud.loop.drift_figures import distribution
-from fraud.loop.drift_reports import Check, DriftReports, Part, read
-from fraud.loop.drift_tables import checks, estimated
-from fraud.loop.drift_weeks import estimates, over_weeks
-from fraud.loop.page import page, sentence, verdict, write
+from fraud.loop.pages.drift_figures import distribution
+from fraud.loop.pages.drift_reports import Check, DriftReports, Part, read
+from fraud.loop.pages.drift_tables import checks, estimated
+from fraud.loop.pages.drift_weeks import estimates, over_weeks
+from fraud.loop.pages.page import page, sentence, verdict, write
 
 FEATURES = 8  # Drawn at most; those that fired always.
 LEGEND = (

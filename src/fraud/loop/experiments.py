@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fraud.errors import Problem, run
+from fraud.loop.files import DRIFT, METRICS, PARAMS
+from fraud.loop.git import shown
 
-PARAMS, METRICS, DRIFT = "params.yaml", "reports/metrics.json", "reports/drift.json"
 WIDTHS = {
     "experiment": 18,
     "changed": 34,
@@ -83,7 +84,7 @@ def interval(revision: str) -> list[float] | None:
     if revision == "workspace":
         text = Path(METRICS).read_text(encoding="utf-8") if Path(METRICS).exists() else "{}"
     else:
-        text = _output("git", "show", f"{revision}:{METRICS}", check=False) or "{}"
+        text = shown(revision, METRICS) or "{}"
     found = json.loads(text).get("average_precision_interval")
     return found if found and None not in found else None
 
@@ -92,11 +93,11 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _output(*command: str, check: bool = True) -> str:
+def _output(*command: str) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if check and done.returncode:
+    if done.returncode:
         raise Problem(f"{' '.join(command)}: {done.stderr.strip() or 'no answer'}")
-    return done.stdout if not done.returncode else ""
+    return done.stdout
 
 
 def main() -> None:

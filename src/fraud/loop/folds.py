@@ -17,6 +17,7 @@ import joblib
 from tqdm import tqdm
 
 from fraud.errors import Problem
+from fraud.loop.files import ESTIMATE, GRAPH, INGEST, INGESTED, REPORTS, SCHEMAS
 from fraud.loop.policies import Fold, History
 from fraud.loop.twice import THREADS
 from fraud.params import FILE
@@ -55,7 +56,7 @@ def ingested(base: Path, changes: Mapping[str, Value]) -> dict[str, Any]:
     # Split says what is wrong with its section before anything is trained.
     for name in (*(["simulate"] if "simulate.drift" in changes else []), "ingest", "split"):
         _stage(base, name)
-    return json.loads((base / "reports/ingest.json").read_text(encoding="utf-8"))["batches"]
+    return json.loads((base / INGEST).read_text(encoding="utf-8"))["batches"]
 
 
 def windows(batches: Mapping[str, Any], section: Mapping[str, Any]) -> list[str]:
@@ -92,18 +93,18 @@ def _reports(base: Path, until: str, progress: tqdm) -> tuple[list[dict[str, Any
     with tempfile.TemporaryDirectory(dir=base.parent) as name:
         folder = Path(name)
         _scratch(folder, {"split.until": until}, base / FILE)
-        (folder / "data/ingest").symlink_to(base / "data/ingest")
+        (folder / INGESTED).symlink_to(base / INGESTED)
         for one in STAGES:
             _stage(folder, one)
             progress.update()
-        estimates = json.loads((folder / "reports/estimate.json").read_text(encoding="utf-8"))["weeks"]
-        with (folder / "reports/plots/drift.csv").open(encoding="utf-8", newline="") as file:
+        estimates = json.loads((folder / ESTIMATE).read_text(encoding="utf-8"))["weeks"]
+        with (folder / REPORTS / "plots/drift.csv").open(encoding="utf-8", newline="") as file:
             return estimates, list(csv.DictReader(file))
 
 
 def _scratch(folder: Path, changes: Mapping[str, Value], params: Path = FILE) -> None:
     """Put into `folder` what the stages look for: the code, the schemas, and params.yaml with some changes."""
-    shutil.copytree("data/schemas", folder / "data/schemas")
+    shutil.copytree(SCHEMAS, folder / SCHEMAS)
     (folder / "src").symlink_to(Path("src").resolve())
     shutil.copyfile(params, folder / FILE)
     change({"estimate.samples": 20} | dict(changes), folder / FILE)  # Nobody reads the bands here.
@@ -112,7 +113,7 @@ def _scratch(folder: Path, changes: Mapping[str, Value], params: Path = FILE) ->
 def _stage(folder: Path, name: str) -> None:
     """Run in `folder` what dvc.yaml says, with one thread, as there is a fold for each."""
     settings = read_yaml(folder / FILE)
-    command = shlex.split(read_yaml("dvc.yaml")["stages"][name]["cmd"])
+    command = shlex.split(read_yaml(GRAPH)["stages"][name]["cmd"])
     for word in ("dataset", "batches"):
         command = [part.replace(f"${{{word}}}", str(settings[word])) for part in command]
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

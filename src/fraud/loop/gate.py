@@ -14,7 +14,8 @@ from fraud.cost import Cost
 from fraud.errors import Problem, run
 from fraud.features import Matrix, matrix
 from fraud.gate_rule import CHANCE, Finding, Gate, Limit, Pair, Ranked, differences, findings, ranked, resampled
-from fraud.loop.champion import LOCK, MODEL, ROWS, SPLIT, Champion, NotComparable, fetch, find
+from fraud.loop.champion import Champion, NotComparable, fetch, find
+from fraud.loop.files import LOCK, MODEL, SPLIT, TEST
 from fraud.loop.gate_table import overall, sentence, table
 from fraud.loop.lockfile import pinned
 from fraud.outputs import md5_of
@@ -51,7 +52,7 @@ def candidate_pins() -> dict[str, str]:
     if not Path(LOCK).exists():
         raise Problem(f"{LOCK} is missing; run `make repro`, which writes it")
     pins = pinned(Path(LOCK).read_text(encoding="utf-8"))
-    for path in (MODEL, ROWS, SPLIT):
+    for path in (MODEL, TEST, SPLIT):
         if not Path(path).exists():
             raise Problem(f"{path} is missing; run `make repro`, which writes it, or `make pull`")
         if (md5 := md5_of(path)) != pins.get(path):
@@ -71,7 +72,7 @@ def check_unseen(champion: Champion, pins: Mapping[str, str]) -> None:
             "name a BASE with a model for that, or merge the first one without a comparison"
         )
     seen = [batch for batch in ours["test"]["batches"] if batch in theirs["train"]]
-    if seen and champion.pins.get(ROWS) != pins[ROWS]:
+    if seen and champion.pins.get(TEST) != pins[TEST]:
         raise NotComparable(
             f"{champion.name}: its model was trained on {', '.join(seen)}, which the test rows here come from, and "
             "would look too good; set split.until in params.yaml to a newer batch, then `make repro`"
@@ -95,13 +96,13 @@ def _meaning(column: Column | None) -> object:
 
 def pair(models: Models, cost: Cost) -> Pair:
     """Return the test rows as each of the models ranks and decides them."""
-    rows = read_rows(ROWS, models.candidate.contract.schema, cost)
+    rows = read_rows(TEST, models.candidate.contract.schema, cost)
     if (frauds := rows.labels.sum()) < FEW:
         raise NotComparable(
-            f"{ROWS}: found {frauds} frauds, expected {FEW} at least to tell models apart; raise split.test_weeks in "
+            f"{TEST}: found {frauds} frauds, expected {FEW} at least to tell models apart; raise split.test_weeks in "
             "params.yaml, then `make repro`"
         )
-    features = matrix(read_table(ROWS), models.champion.contract.schema)
+    features = matrix(read_table(TEST), models.champion.contract.schema)
     champion = _ranked(models.champion, features, rows, cost)
     return Pair(champion, _ranked(models.candidate, rows.features, rows, cost), np.ones(len(rows.labels)))
 

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fraud.loop.files import DRIFT, METRICS
 from fraud.params import FILE
 from fraud.yamlfile import read_yaml
 
 JOB = "fraud_retrain"
-METRICS, DRIFT = Path("reports/metrics.json"), Path("reports/drift.json")
 MEANINGS = {
     "model_accuracy": "Share of test rows that the model decides rightly.",
     "model_average_precision": "Average precision on the test rows.",
@@ -38,9 +38,9 @@ def accuracy(metrics: dict[str, Any]) -> float | None:
         return None
 
 
-def _report(path: Path) -> dict[str, Any]:
+def _report(path: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(Path(path).read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

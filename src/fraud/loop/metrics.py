@@ -1,13 +1,12 @@
 """Print the metrics with their 95 % intervals, beside those of HEAD; DVC's own tables leave intervals out."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from fraud.errors import Problem, run
-
-REPORT, SLICES = Path("reports/metrics.json"), Path("reports/slices.json")
+from fraud.loop.files import METRICS, SLICES
+from fraud.loop.git import shown
 
 
 def table(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
@@ -34,12 +33,12 @@ def _written(value: float | None) -> str:
 
 def main() -> None:
     """Print the report of the working copy beside that of HEAD, and which slice is worst."""
-    for path in (REPORT, SLICES):
-        if not path.exists():
+    for path in (METRICS, SLICES):
+        if not Path(path).exists():
             raise Problem(f"{path} is missing; run `make repro`, which writes it")
-    head = subprocess.run(["git", "show", f"HEAD:{REPORT}"], capture_output=True, text=True, check=False)
-    print(table(json.loads(REPORT.read_text(encoding="utf-8")), json.loads(head.stdout or "{}")))
-    print(f"\n{sentence(json.loads(SLICES.read_text(encoding='utf-8')))}")
+    ours, slices = (json.loads(Path(path).read_text(encoding="utf-8")) for path in (METRICS, SLICES))
+    print(table(ours, json.loads(shown("HEAD", METRICS) or "{}")))
+    print(f"\n{sentence(slices)}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 import sys
 
 from fraud.errors import Problem, run
-from fraud.loop.mlflow_place import VARIABLE, in_its_environment, place, shown
+from fraud.loop.tracking.mlflow_place import VARIABLE, in_its_environment, place, shown
 
 
 def main(port: str = "5001") -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from fraud.errors import run
-from fraud.loop.figures import FIGURES
-from fraud.loop.page import NONE, number, page, sentence, verdict, write
-from fraud.loop.reports import Reports, read
+from fraud.loop.pages.figures import FIGURES
+from fraud.loop.pages.page import NONE, number, page, sentence, verdict, write
+from fraud.loop.pages.reports import Reports, read
 
 WORDS = {  # What a metric is called, what it says, and what stands behind the number.
     "precision": ("Precision", "alerts that are fraud", "%"),

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from fraud.errors import Problem, run
+from fraud.loop.files import REPORTS, SIMULATED
 from fraud.loop.folds import history
+from fraud.loop.pages.prequential_picture import picture
 from fraud.loop.policies import POLICIES, rows, summary, walk
-from fraud.loop.prequential_picture import picture
 from fraud.outputs import whole, write_csv, write_json
 from fraud.params import FILE
 from fraud.params_file import Value
 from fraud.yamlfile import read_yaml
 
-TARGET = Path("reports/prequential")
+TARGET = Path(REPORTS, "prequential")
 DEFAULTS = {"FROM": "11", "WEEKS": "16"}
 HEAD = """| policy | retrainings | average precision | recall | precision | saved per 1,000 | saved in all |
 |---|---|---|---|---|---|---|"""
@@ -30,7 +31,7 @@ def asked(arguments: tuple[str, ...]) -> dict[str, Value]:
     for name, text in numbers.items():
         if not (text.isdecimal() and int(text)):
             raise Problem(f"{name}={text}: expected a whole number above 0, like {name}={DEFAULTS[name]}")
-    simulated = {"simulate.drift": given["DRIFT"], "batches": "data/simulate"}
+    simulated = {"simulate.drift": given["DRIFT"], "batches": SIMULATED}
     return {**simulated, "simulate.drift_from": int(numbers["FROM"]), "simulate.weeks": int(numbers["WEEKS"])}
 
 

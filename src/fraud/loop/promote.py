@@ -1,11 +1,11 @@
 """Let the registered model that HEAD pins be the champion, whatever branch we are on."""
 
 from fraud.errors import Problem, run
-from fraud.loop.mlflow_place import in_its_environment, place, reached
-from fraud.loop.mlflow_runs import CHAMPION, MISSING, Runs
 from fraud.loop.repro import alone
-from fraud.loop.revisions import head
 from fraud.loop.track import BUSY, say, track, version
+from fraud.loop.tracking.mlflow_place import in_its_environment, place, reached
+from fraud.loop.tracking.mlflow_runs import CHAMPION, MISSING, Runs
+from fraud.loop.tracking.revisions import head
 
 
 def main() -> None:

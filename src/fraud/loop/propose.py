@@ -1,17 +1,17 @@
 """Open the pull request of a branch that was pushed, or update it, and close those that it supersedes; never merge."""
 
 import re
-import subprocess
 from typing import Any, NamedTuple
 
 from fraud.batches import in_order
 from fraud.errors import Problem, run
-from fraud.loop import github, notify, proposal, remark
-from fraud.loop.gh import Refused
-from fraud.loop.github import Repository, ensured
-from fraud.loop.history import model_at
-from fraud.loop.proposal import MARKER, Text
-from fraud.loop.revision import bring, resolved
+from fraud.loop import notify
+from fraud.loop.git import bring, git, resolved
+from fraud.loop.lockfile import model_at
+from fraud.loop.proposing import github, proposal, remark
+from fraud.loop.proposing.gh import Refused
+from fraud.loop.proposing.github import Repository, ensured
+from fraud.loop.proposing.proposal import MARKER, Text
 
 PREFIX = "retrain/"
 BRANCH = re.compile(r"(retrain|rollback)/[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -137,8 +137,7 @@ def asked_branch(given: dict[str, str]) -> str:
     branch = given.get("BRANCH") or (PREFIX + given["WEEK"] if "WEEK" in given else "")
     if not branch:
         kept = [f"refs/heads/{PREFIX}", f"refs/remotes/origin/{PREFIX}"]
-        asked = ["git", "for-each-ref", "--format=%(refname)", *kept]
-        names = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+        names = git("for-each-ref", "--format=%(refname)", *kept).split()
         if not names:
             raise Problem(f"git: found no branch {PREFIX}<week>; `make retrain` makes one, or name one with WEEK=")
         branch = newest([PREFIX + name.rpartition("/")[2] for name in names])

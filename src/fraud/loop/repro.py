@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import TextIO
 
 from fraud.errors import Problem, run
+from fraud.loop.files import LOCK
 from fraud.loop.lockfile import changed
 from fraud.outputs import whole
 from fraud.yamlfile import read_yaml
 
-LOCK = Path(".dvc/tmp/repro.lock")
+RUNNING = Path(".dvc/tmp/repro.lock")
 DVC_LOCK = Path(".dvc/tmp/rwlock")
-PINNED = Path("dvc.lock")
+PINNED = Path(LOCK)
 KEPT = Path(".dvc/tmp/dvc.lock.before")  # It is there while DVC runs, and after a run that was killed.
 SPARE = 1_000_000  # With fewer bytes free, every other message is a consequence.
 
 
 @contextmanager
-def alone(path: Path = LOCK) -> Iterator[None]:
+def alone(path: Path = RUNNING) -> Iterator[None]:
     """Hold the lock of this working copy; the system lets go of it when the process ends, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:

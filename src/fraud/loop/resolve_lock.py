@@ -5,14 +5,13 @@ from pathlib import Path
 
 from fraud.errors import Problem, run
 from fraud.loop import repro
-from fraud.loop.champion import LOCK
-from fraud.loop.history import git
+from fraud.loop.files import GRAPH, LOCK, PARAMS, REPORTS
+from fraud.loop.git import git
 from fraud.loop.transfer import pull
-from fraud.params import FILE
 from fraud.yamlfile import read_yaml
 
 MARKERS = re.compile(r"^(<{7} |>{7} )", re.MULTILINE)
-SOURCES = ("dvc.yaml", str(FILE))
+SOURCES = (GRAPH, PARAMS)
 
 
 def conflicts() -> list[str]:
@@ -24,7 +23,7 @@ def check_merged(unmerged: list[str]) -> None:
     """Stop where there is nothing to resolve, or where something that people write is not merged yet."""
     if LOCK not in unmerged:
         raise Problem(f"{LOCK}: git knows of no conflict in it; where the graph is stale, run `make repro`")
-    others = [path for path in unmerged if path != LOCK and not path.startswith("reports/")]
+    others = [path for path in unmerged if path != LOCK and not path.startswith(f"{REPORTS}/")]
     marked = [path for path in SOURCES if MARKERS.search(Path(path).read_text(encoding="utf-8"))]
     if both := sorted({*others, *marked}):
         raise Problem(f"{', '.join(both)}: not merged yet; mend and `git add` that first, then `make resolve-lock`")
@@ -40,11 +39,11 @@ def main() -> None:
     """Make dvc.lock and the reports again, mostly from DVC's cache, and stage them."""
     check_merged(conflicts())
     drop()
-    pointer = Path(f"{read_yaml(FILE)['batches']}.dvc")
+    pointer = Path(f"{read_yaml(PARAMS)['batches']}.dvc")
     if pointer.exists():
         pull(str(pointer))  # Or DVC would record the batches that lie here in place of the merged ones.
     repro.main()
-    git("add", "--update", "--", LOCK, "reports")
+    git("add", "--update", "--", LOCK, REPORTS)
     print(
         f"{LOCK} and reports are made again and staged; next: `git diff --staged {LOCK}`, then `git merge --continue`"
     )

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from fraud.errors import Problem
 from fraud.errors import run as told
-from fraud.loop import arrival, branch, candidate, delivered, github, notify, remote, scratch, transfer, weekly_place
+from fraud.loop import arrival, branch, candidate, delivered, notify, remote, scratch, transfer
 from fraud.loop.candidate import Proposed, Seen
-from fraud.loop.champion import LOCK
+from fraud.loop.collecting import weekly_place
+from fraud.loop.files import LOCK
+from fraud.loop.git import git
 from fraud.loop.progress import outputs, step
-from fraud.loop.scratch import git
+from fraud.loop.proposing import github
 from fraud.loop.single import alone
 from fraud.loop.storage import listed
 from fraud.loop.window import FOUND, GIVEN, Cause

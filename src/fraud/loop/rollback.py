@@ -4,13 +4,12 @@ import sys
 from itertools import pairwise
 
 from fraud.errors import Problem, run
-from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.history import git, model_at
-from fraud.loop.lockfile import pinned
+from fraud.loop.files import GRAPH, LOCK, MODEL, PARAMS, SCHEMAS
+from fraud.loop.git import git, resolved, shown
+from fraud.loop.lockfile import model_at, pinned
 from fraud.loop.progress import outputs
 from fraud.loop.transfer import pull
 
-PARAMS = "params.yaml"
 REMOTE, MAIN = "origin", "main"
 
 
@@ -20,13 +19,13 @@ def before() -> str:
     now = model_at("HEAD")
     for newer, older in pairwise(changes):
         if model_at(older) not in (now, None):
-            return git("rev-parse", f"{newer}^1").strip()  # Just before the change, so that nothing else goes with it.
+            return git("rev-parse", f"{newer}^1")  # Just before the change, so that nothing else goes with it.
     raise Problem(f"{LOCK}: this history pins no other model; `git fetch --unshallow`, or name a commit with TO=")
 
 
 def restored(commit: str) -> list[str]:
     """Return the files to take from that commit: lock, settings, and the reports that either lock pins."""
-    pins = pinned(git("show", f"{commit}:{LOCK}")).keys() | pinned(git("show", f"HEAD:{LOCK}")).keys()
+    pins = pinned(shown(commit, LOCK)).keys() | pinned(shown("HEAD", LOCK)).keys()
     reports = sorted(path for path in pins if path.startswith("reports/"))
     known = {name for tree in (commit, "HEAD") for name in git("ls-tree", "-r", "--name-only", tree).splitlines()}
     return [path for path in (LOCK, PARAMS, *reports) if path in known]
@@ -51,13 +50,14 @@ def roll_back(commit: str) -> str:
 
 def stale(commit: str) -> list[str]:
     """Return the code that this commit's lock pins and that changed since."""
-    return [name for name in git("diff", "--name-only", commit, "HEAD", "--", "src", "dvc.yaml", "data/schemas").split()
-            if f"path: {name}\n" in git("show", f"{commit}:{LOCK}") or name == "dvc.yaml"]  # fmt: skip
+    lock = shown(commit, LOCK)
+    moved = git("diff", "--name-only", commit, "HEAD", "--", "src", GRAPH, SCHEMAS).split()
+    return [name for name in moved if f"path: {name}\n" in lock or name == GRAPH]
 
 
 def named(name: str) -> str:
     """Return the commit that a person names; it has to be in main's history, so that nobody's fork is served."""
-    commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+    commit = resolved(name)
     if commit not in git("rev-list", "HEAD").split():
         raise Problem(f"TO={name}: it is not in the history of what is checked out; name a commit that is")
     return commit
@@ -72,7 +72,7 @@ def check_newest() -> None:
 
 def push(md5: str) -> dict[str, str]:
     """Push to main where that is allowed, else to a branch that waits for a merge; return which of them it was."""
-    sha = git("rev-parse", "HEAD").strip()
+    sha = git("rev-parse", "HEAD")
     try:
         git("push", "-q", REMOTE, f"HEAD:refs/heads/{MAIN}")
     except Problem as problem:

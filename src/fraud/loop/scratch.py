@@ -1,12 +1,11 @@
 """A clone inside .dvc/tmp in which the loop works, so that the working copy stays as it is."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from dvc.config import Config
 
-from fraud.errors import Problem
+from fraud.loop.git import git
 
 PLACE = Path(".dvc/tmp/retrain")
 LINKS = [
@@ -15,16 +14,6 @@ LINKS = [
     "symlink",
     "copy",
 ]  # Nothing is written in place here, so files may be those of the cache.
-
-
-def git(*words: str, at: Path = Path()) -> str:
-    """Return what a git command prints, less its last newline; one that fails is a problem with git's own words."""
-    done = subprocess.run(["git", *words], cwd=at, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["nothing"]
-        said = next((line for line in lines if line.startswith(("fatal: ", "error: ", "ERROR: "))), lines[-1])
-        raise Problem(f"`git {' '.join(words[:2])}` says: {said}; mend that, then run it again")
-    return done.stdout.rstrip("\n")
 
 
 def clone(commit: str, base: str) -> Path:

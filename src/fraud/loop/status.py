@@ -3,9 +3,9 @@
 from typing import Any
 
 from fraud.errors import Problem, nearest, run
-from fraud.loop import github
-from fraud.loop.github import Repository, ensured
-from fraud.loop.revision import resolved
+from fraud.loop.git import resolved
+from fraud.loop.proposing import github
+from fraud.loop.proposing.github import Repository, ensured
 
 CONTEXT = "fraud/checks"
 STATES = ("success", "failure", "pending", "error")

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from fraud.errors import Problem, run
-from fraud.loop import trace_text
-from fraud.loop.answers import Answer, Label, find, labels, opened
-from fraud.loop.champion import LOCK
-from fraud.loop.lineage import lineage
-from fraud.loop.lock_history import Commit, History, Pins, Span, model_in, pins, read
-from fraud.loop.replay import Replay, bounds, bring, of_week, replay
-from fraud.loop.reproduction import Reproduction, reproduce
+from fraud.loop.files import LOCK
+from fraud.loop.lockfile import model_in
+from fraud.loop.tracing import trace_text
+from fraud.loop.tracing.answers import Answer, Label, find, labels, opened
+from fraud.loop.tracing.lineage import lineage
+from fraud.loop.tracing.lock_history import Commit, History, Pins, Span, pins, read
+from fraud.loop.tracing.replay import Replay, bring, of_week, replay
+from fraud.loop.tracing.reproduction import Reproduction, reproduce
+from fraud.loop.weeks import bounds
 
 FORMS = """say what to trace:
   make trace ID=<prediction id or transaction_id> [REPLAY=1] [REPRODUCE=1] [JSON=1]

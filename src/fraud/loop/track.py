@@ -6,12 +6,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fraud.errors import Problem, run
-from fraud.loop import onnx_artifact, tracked
-from fraud.loop.mlflow_place import Place, in_its_environment, place, reached, shown
-from fraud.loop.mlflow_runs import CHALLENGER, CHAMPION, MISSING, Runs
+from fraud.loop.files import LOCK, MODEL
 from fraud.loop.repro import alone
-from fraud.loop.revisions import LOCK, MAIN, Revision, branch, experiments, head, history
-from fraud.loop.tracked import MODEL, Tracked
+from fraud.loop.tracking import onnx_artifact, tracked
+from fraud.loop.tracking.mlflow_place import Place, in_its_environment, place, reached, shown
+from fraud.loop.tracking.mlflow_runs import CHALLENGER, CHAMPION, MISSING, Runs
+from fraud.loop.tracking.revisions import MAIN, Revision, branch, experiments, head, history
+from fraud.loop.tracking.tracked import Tracked
 from fraud.outputs import md5_of
 
 BUSY = Path(".dvc/tmp/track.lock")

@@ -12,9 +12,10 @@ import numpy as np
 from numpy._core import _multiarray_umath as processor  # type: ignore[attr-defined]  # private
 
 from fraud.errors import Problem, run
+from fraud.loop.files import LOCK, PARAMS
+from fraud.loop.git import git
 from fraud.yamlfile import read_yaml
 
-LOCK = "dvc.lock"
 THREADS = ("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS")
 
 
@@ -34,15 +35,14 @@ def variants() -> dict[str, dict[str, str]]:
 
 def copy(target: Path) -> None:
     """Copy the working copy as git sees it, and batches of your own, but nothing that a stage made."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True)
-    for name in filter(lambda name: Path(name).is_file(), listed.stdout.split("\0")):
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(lambda name: Path(name).is_file(), listed):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(name, target / name)
-    batches = Path(read_yaml("params.yaml")["batches"])
+    batches = Path(read_yaml(PARAMS)["batches"])
     if Path(f"{batches}.dvc").exists():
         shutil.copytree(batches, target / batches)
-    subprocess.run(["git", "init", "-q", str(target)], check=True)
+    git("init", "-q", str(target))
 
 
 def rebuild(environment: dict[str, str], target: Path) -> bytes:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from fraud import batches
 from fraud.errors import Problem, run
+from fraud.loop.files import REPORTS, SPLIT
 from fraud.loop.scratch import PLACE
 from fraud.outputs import md5_of, write_csv
 from fraud.params import FILE
 from fraud.yamlfile import read_yaml
 
-SPLIT = Path("reports/split.json")
 PARTS = ("train", "test", "current")
 MEGABYTE = 1_000_000
 
@@ -35,7 +35,7 @@ class Used(NamedTuple):
 
 def used() -> list[Used]:
     """Return each batch in use, in the order of the parts."""
-    split, folder = json.loads(SPLIT.read_text(encoding="utf-8")), Path(read_yaml(FILE)["batches"])
+    split, folder = json.loads(Path(SPLIT).read_text(encoding="utf-8")), Path(read_yaml(FILE)["batches"])
     files = batches.find(folder) if folder.is_dir() else {}
     found = [Used(part, name, files.get(name)) for part in PARTS for name in split[part]["batches"]]
     if files and (gone := [one.name for one in found if not one.file]):
@@ -47,7 +47,7 @@ def keep(folder: Path, most: int) -> str:
     """Write the list and the reports into `folder`, and the files of the batches too where they are no more bytes."""
     found = used()
     write_csv(folder / "batches.csv", [one.row() for one in found])
-    shutil.copytree(SPLIT.parent, folder / "reports", dirs_exist_ok=True)
+    shutil.copytree(REPORTS, folder / REPORTS, dirs_exist_ok=True)
     files = {one.file for one in found if one.file}
     size = sum(file.stat().st_size for file in files)
     if size <= most:

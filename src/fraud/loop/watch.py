@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from fraud.errors import Problem, run
-from fraud.loop import weekly_place
-from fraud.loop.shelf import HIDDEN
+from fraud.loop.collecting import weekly_place
+from fraud.loop.collecting.shelf import HIDDEN
+from fraud.loop.files import RAW
 from fraud.outputs import md5_of
 
 FORM = "make watch EVERY=15m"
@@ -49,7 +50,7 @@ def recorded(folder: Path) -> Versions:
 def round_(before: Versions) -> Versions:
     """Retrain if something is new, and return the versions of which nothing more is to be done."""
     dataset = weekly_place.dataset()
-    shelf = weekly_place.imported(Path("data/raw", f"{dataset}.dvc"))
+    shelf = weekly_place.imported(Path(RAW, f"{dataset}.dvc"))
     now = shelf.versions()
     told = news(before, now)
     if not told:
@@ -82,7 +83,7 @@ def main(*arguments: str) -> None:
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     pause = seconds(given.get("EVERY") or "15m")
     signal.signal(signal.SIGTERM, _end)
-    versions = recorded(Path("data/raw", weekly_place.dataset()))
+    versions = recorded(Path(RAW, weekly_place.dataset()))
     while True:
         try:
             versions = round_(versions)

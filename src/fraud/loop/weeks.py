@@ -33,4 +33,9 @@ def end(week: str) -> datetime:
 
 def written(moment: datetime) -> str:
     """Return a moment as the request log writes it; these texts are in the order of time."""
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def bounds(week: str) -> tuple[str, str]:
+    """Return the first moment of a week and that of the next one, as the request log writes them."""
+    return written(start(week)), written(end(week))

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fraud.errors import Problem, run
-from fraud.loop import trace_text
-from fraud.loop.answers import Answer, around, first_by, opened, written
-from fraud.loop.champion import LOCK
-from fraud.loop.lock_history import History, Span, model_in, pins, read, show, standing
+from fraud.loop.files import LOCK
+from fraud.loop.lockfile import model_at
 from fraud.loop.trace import Parser, commit, span
+from fraud.loop.tracing import trace_text
+from fraud.loop.tracing.answers import Answer, around, first_by, opened
+from fraud.loop.tracing.lock_history import History, Span, pins, read, standing
+from fraud.loop.weeks import written
 
 FORM = "make which-model AT=2026-11-03T12:00 [JSON=1]"
 
@@ -29,7 +31,7 @@ def which(time: datetime) -> dict[str, Any]:
     stood = standing(history, time)
     if stood is None:
         raise Problem(_too_early(history, time))
-    md5 = model_in(show(stood.revision, LOCK))
+    md5 = model_at(stood.revision)
     during = _during(history, md5, stood.revision) if md5 else None
     report: dict[str, Any] = {
         "at": time.isoformat().replace("+00:00", "Z"),

@@ -1,0 +1,1 @@
+"""How the request log becomes weekly batches, and where they are put."""

@@ -1,0 +1,1 @@
+"""How batches of your own come into data/raw."""

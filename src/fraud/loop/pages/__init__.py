@@ -1,0 +1,1 @@
+"""Pages that open offline: what they read, what they draw, and the style that they share."""

@@ -1,0 +1,1 @@
+"""How a branch becomes a pull request: what it says, and talking to GitHub."""

@@ -1,0 +1,62 @@
+"""Tables of what differs between two commits: metrics, parameters, and the md5s of data and model."""
+
+import json
+from typing import Any
+
+from fraud.loop.experiments import flat
+from fraud.loop.proposing.markdown import code, interval, is_number, number, table
+from fraud.loop.proposing.revision import Side
+
+
+def metrics(before: Side, after: Side) -> str:
+    """Return each metric of both sides, the later one with its interval."""
+    names = [name for name in after.metrics if not name.endswith("_interval")]
+    names += [name for name in before.metrics if name not in after.metrics and not name.endswith("_interval")]
+    rows = [
+        [
+            code(name),
+            number(before.metrics.get(name)),
+            number(after.metrics.get(name)),
+            interval(after.metrics.get(f"{name}_interval")),
+            _moved(before.metrics.get(name), after.metrics.get(name)),
+        ]
+        for name in names
+    ]
+    return table(["metric", "before", "after", "95 % interval", "difference"], rows)
+
+
+def _moved(before: Any, after: Any) -> str:
+    return number(after - before, sign="+") if is_number(before) and is_number(after) and before != after else "-"
+
+
+def params(before: Side, after: Side) -> str:
+    """Return the parameters that differ."""
+    old, new = flat(before.params), flat(after.params)
+    names = [*new, *(name for name in old if name not in new)]
+    differing = [name for name in names if old.get(name, ...) != new.get(name, ...)]
+    if not differing:
+        return "None differs."
+    rows = [[code(name), _value(old, name), _value(new, name)] for name in differing]
+    return table(["parameter", "before", "after"], rows)
+
+
+def _value(values: dict[str, Any], name: str) -> str:
+    if name not in values:
+        return "-"
+    value = values[name]
+    return code(value if isinstance(value, str) else json.dumps(value, default=str))
+
+
+def data(before: Side, after: Side) -> str:
+    """Return the md5s of batches, rows and model on both sides."""
+    names = dict.fromkeys([*after.data, *before.data])
+    rows = [[name, _md5(before, name), _md5(after, name), _same(before, after, name)] for name in names]
+    return table(["md5", "before", "after", ""], rows)
+
+
+def _md5(one: Side, name: str) -> str:
+    return code(one.data[name]) if name in one.data else "-"
+
+
+def _same(before: Side, after: Side, name: str) -> str:
+    return "the same" if before.data.get(name) == after.data.get(name) else "changed"

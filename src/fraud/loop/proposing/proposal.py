@@ -1,0 +1,248 @@
+"""The text of a pull request that proposes a model: title and body, made from the files of its commit alone."""
+
+import hashlib
+import re
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from fraud.batches import in_order
+from fraud.errors import Problem
+from fraud.loop.files import DRIFT, ESTIMATE, LOCK, MODEL, RETRAIN, SPLIT
+from fraud.loop.git import resolved
+from fraud.loop.pages.drift_reports import Check, Drift, Part, Week
+from fraud.loop.proposing import difference
+from fraud.loop.proposing.markdown import code, interval, number, ours, plain, table
+from fraud.loop.proposing.revision import Side, parsed, side
+
+MARKER = re.compile(r"<!-- fraud-retrain model=(\w*) text=(\w+) -->")
+CHECKS, WEEKS = 10, 12  # Rows of the tables.
+METRICS = {"average_precision": 3, "recall": 3, "saved_per_1000": 0}  # With their decimals.
+REASONS = {
+    "drift": "drift fired",
+    "follow_up": "the weeks that drifted can be trained on by now",
+    "schedule": "the schedule asks for it",
+    "push": "code, parameters or data on main changed",
+    "force": "a person asked for it",
+}
+Reason = Literal["drift", "follow_up", "schedule", "push", "force"]
+
+
+class Gate(Struct, frozen=True):
+    """What the gate found."""
+
+    verdict: str
+    sentence: str
+    candidate: str
+    champion: str | None = None
+    rows: int = 0
+    frauds: int = 0
+    table: str = ""
+
+
+class Estimates(Struct, frozen=True):
+    """reports/estimate.json."""
+
+    weeks: list[Week]
+
+
+class Before(Struct, frozen=True):
+    """The reports on the old model as they were when it was decided to retrain."""
+
+    drift: Drift | None = None
+    estimate: Estimates | None = None
+
+
+class Retrain(Struct, frozen=True):
+    """reports/retrain.json."""
+
+    reason: Reason
+    week: str
+    base: str
+    gate: Gate
+    drifted: list[str] = []
+    before: Before = Before()
+
+
+class Window(Struct, frozen=True):
+    """What reports/split.json says of the model."""
+
+    train: Part
+    test: Part
+
+
+class Proposal(NamedTuple):
+    """What is proposed: both sides, and the reports that say why."""
+
+    branch: str
+    before: Side
+    after: Side
+    retrain: Retrain
+    drift: Drift
+    estimates: list[Week]
+    window: Window
+
+    @property
+    def model(self) -> str:
+        """Return the md5 of the proposed model."""
+        return self.after.pins[MODEL]
+
+
+class Text(NamedTuple):
+    """What a pull request says; the body begins with a marker that nobody sees."""
+
+    title: str
+    body: str
+
+
+def read(branch: str, commit: str) -> Proposal:
+    """Return what the commit of a branch proposes."""
+    retrain = parsed(commit, RETRAIN, lambda text: msgspec.json.decode(text, type=Retrain))
+    now = parsed(commit, DRIFT, lambda text: msgspec.json.decode(text, type=Drift))
+    promised = parsed(commit, ESTIMATE, lambda text: msgspec.json.decode(text, type=Estimates))
+    after = side(commit)
+    if MODEL not in after.pins:
+        raise Problem(f"{LOCK} of commit {commit[:9]} pins no {MODEL}; run `make retrain`, which commits it")
+    return Proposal(
+        branch,
+        side(retrain.base),
+        after,
+        retrain,
+        retrain.before.drift or now,
+        (retrain.before.estimate or promised).weeks,
+        parsed(commit, SPLIT, lambda text: msgspec.json.decode(text, type=Window)),
+    )
+
+
+def text(one: Proposal, base: str, report: str | None) -> Text:
+    """Return title and body of a pull request into branch `base`; `report` is the address of the run's artifacts."""
+    title, content = _title(one), _content(one, base, report)
+    return _marked(title, content, one.model)
+
+
+def of_rollback(branch: str, commit: str) -> Text:
+    """Return what the pull request of a branch says that goes back to an earlier model."""
+    before, after = side(resolved(f"{commit}^")), side(commit)
+    parts = {
+        "Parameters": difference.params(before, after),
+        "Data and model": difference.data(before, after),
+    }
+    told = "\n\n".join(f"### {name}\n\n{part}" for name, part in parts.items() if part)
+    content = f"{code(branch)} goes back to an earlier model. Merging it deploys that one.\n\n{told}\n"
+    title = f"Go back to model {after.pins[MODEL][:6]}"
+    return _marked(title, content, after.pins[MODEL])
+
+
+def _marked(title: str, content: str, model: str) -> Text:
+    """Return a text whose marker tells the model, and whether anybody changed the text since."""
+    digest = hashlib.sha256(f"{title}\n{content}".encode()).hexdigest()[:16]
+    return Text(title, f"<!-- fraud-retrain model={model} text={digest} -->\n{content}")
+
+
+def _title(one: Proposal) -> str:
+    batches = [*one.window.train.batches, *one.window.test.batches]
+    weeks = " to ".join(dict.fromkeys(plain(batch) for batch in (batches[0], batches[-1]))) if batches else "new weeks"
+    return f"Retrain on {weeks}: {_cause(one)}"
+
+
+def _cause(one: Proposal) -> str:
+    if one.retrain.reason != "drift":
+        return REASONS[one.retrain.reason]
+    names = [plain(check.title) for check in _fired(one.drift)]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f"drift in {', '.join(names[:2])}{more}" if names else REASONS["drift"]
+
+
+def _fired(drift: Drift) -> list[Check]:
+    return [check for check in (*drift.features, *drift.others) if check.fired]
+
+
+def _content(one: Proposal, base: str, report: str | None) -> str:
+    parts = {
+        "": _verdict(one),
+        "Metrics": _metrics(one),
+        "Drift": _drift(one.drift),
+        "How well the model did: promised without labels, and what came true": _weeks(one.estimates),
+        "Parameters": difference.params(one.before, one.after),
+        "Data and model": difference.data(one.before, one.after),
+        "Report": f"[The reports of the run]({report})" if report else "",
+        "Try it": _try(one, base),
+        "Roll it back": _back(one, base),
+    }
+    return "\n\n".join(f"### {name}\n\n{part}" if name else part for name, part in parts.items() if part) + "\n"
+
+
+def _verdict(one: Proposal) -> str:
+    fired = dict.fromkeys(check.week for check in _fired(one.drift)) if one.retrain.reason == "drift" else {}
+    drifted = ", ".join(code(week) for week in in_order(fired or one.retrain.drifted)[:WEEKS])
+    why = REASONS[one.retrain.reason] + (f": {drifted}" if drifted else "")
+    return (
+        f"**{ours(' '.join(one.retrain.gate.sentence.split()))}**\n\nWhy now: {why}.\n"
+        f"Trained on {_span(one.window.train)}, tested on {_span(one.window.test)}."
+    )
+
+
+def _span(part: Part) -> str:
+    ends = list(dict.fromkeys(code(batch) for batch in (part.batches[:1] + part.batches[-1:])))
+    return f"{' to '.join(ends) or 'nothing'} ({part.rows:,} rows)"
+
+
+def _metrics(one: Proposal) -> str:
+    gate = one.retrain.gate
+    compared = f"{ours(gate.table)}\n\nBoth models on the same {gate.rows:,} test rows with {gate.frauds:,} frauds."
+    every = difference.metrics(one.before, one.after)
+    return (
+        f"{compared if gate.table else 'There was nothing to compare with.'}\n\n<details><summary>Every metric, each "
+        f"side on its own test rows</summary>\n\n{every}\n\n</details>"
+    )
+
+
+def _drift(drift: Drift) -> str:
+    checks = [*drift.features, *drift.others]
+    furthest = sorted(checks, key=lambda check: -1e9 if check.fired else -check.effect / check.threshold)[:CHECKS]
+    rows = [
+        [
+            code(check.title),
+            code(check.week),
+            number(check.effect),
+            number(check.threshold),
+            "yes" if check.fired else "no",
+            number(check.importance),
+        ]
+        for check in furthest
+    ]
+    names = ["check", "week", "effect", "threshold", "fired", "importance to the model"]
+    left = f" {len(checks) - len(rows)} checks that went less far are left out." if len(checks) > len(rows) else ""
+    return f"{table(names, rows)}\n\nEffect: 0 is the same, 1 wholly different.{left}" if rows else ""
+
+
+def _weeks(weeks: list[Week]) -> str:
+    rows = [
+        [code(week.week), f"{week.labelled:,} of {week.rows:,}", *(_held(week, name) for name in METRICS)]
+        for week in reversed(weeks[-WEEKS:])
+    ]
+    return table(["week", "labelled", *(f"{name}: promised, came true" for name in METRICS)], rows) if rows else ""
+
+
+def _held(week: Week, name: str) -> str:
+    value, *band = week.estimated.get(name, (None, None, None))
+    places, true = METRICS[name], week.realised.get(name) if week.labelled else None
+    return f"{number(value, places)} ({interval(band, places) or 'no band'}), {number(true, places)}"
+
+
+def _try(one: Proposal, base: str) -> str:
+    return (
+        f"```\ngit fetch origin {one.branch} && git switch --detach FETCH_HEAD\nmake pull\n"
+        f"make gate BASE=origin/{base}\nmake serve\n```"
+    )
+
+
+def _back(one: Proposal, base: str) -> str:
+    if MODEL not in one.before.pins:
+        return "There was no model before this one: after `git revert` of the merge there is none to serve."
+    return (
+        "After the merge: `git revert -m 1` with the merge commit (without `-m 1` where it was squashed), and push. "
+        f"Then {base} pins model {code(one.before.pins[MODEL])} again, and what is deployed follows it; "
+        "`dvc checkout` brings it into a working copy."
+    )

@@ -1,0 +1,1 @@
+"""What MLflow is told: the commits, what they say, and how it is kept there."""
