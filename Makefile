@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -164,6 +164,15 @@ pull-model: $(READY) ## bring the model that dvc.lock pins, and nothing else
 
 deploy: $(READY) ## let SERVER=https://host serve the pinned model, check it, or go back; [REPLACE_COMMAND ROLLBACK_COMMAND WITHIN=120]
 	@$(RUN) fraud.loop.deploy "SERVER=$$SERVER" "WITHIN=$$WITHIN" "REPLACE_COMMAND=$$REPLACE_COMMAND" "ROLLBACK_COMMAND=$$ROLLBACK_COMMAND"
+
+image: $(READY) ## build the image of the server with the pinned model inside: [IMAGE=host/owner/name BUILDER=docker|podman|buildah BUILD_OPTIONS=…]
+	@$(RUN) fraud.loop.image build "IMAGE=$$IMAGE" "BUILDER=$$BUILDER" "OPTIONS=$$BUILD_OPTIONS"
+
+publish: $(READY) ## push it under its model, its commit and latest; logs in where REGISTRY_USER and REGISTRY_TOKEN are set
+	@$(RUN) fraud.loop.image publish "IMAGE=$$IMAGE" "BUILDER=$$BUILDER"
+
+test-image: $(READY) ## build it on Debian's packages without an engine, start it read-only as its user, ask it, stop it; as root
+	@$(RUN) fraud.loop.image_trial "OPTIONS=$$BUILD_OPTIONS"
 
 rollback: $(READY) ## commit the model before this one, or that of TO=commit; PUSH=1 pushes to main, or to a branch where main is guarded
 	@$(RUN) fraud.loop.rollback "TO=$$TO" "PUSH=$$PUSH"

@@ -1,0 +1,174 @@
+"""Build the image without an engine and start it: as its user, with a root that nobody can write, until SIGTERM."""
+
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fraud.errors import Problem, run
+from fraud.loop import image
+from fraud.loop.deploy import reach, smoke
+from fraud.loop.running import Running, free_ports, running
+from fraud.loop.server import Server
+
+BASE = "localhost/fraud-base:bookworm"
+MIRROR = "http://deb.debian.org/debian"
+NAME = "localhost/fraud-trial"
+NEEDED = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}  # Programs by Debian package.
+WITHIN = 60.0  # Seconds until it is ready.
+GOAL = 160  # Megabytes that we add to the base.
+# The root is bound read-only in a mount namespace of its own; /data and /tmp are what an engine makes of the volumes.
+STAGE = """
+set -e
+mount --bind "$ROOT" "$ROOT"
+mount --rbind /dev "$ROOT/dev"
+mount -t proc proc "$ROOT/proc"
+mount -t tmpfs -o "mode=0700,uid=${OWNER%:*},gid=${OWNER#*:}" tmpfs "$ROOT/data"
+mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"
+mount -o remount,bind,ro "$ROOT"
+exec chroot --userspec="$OWNER" "$ROOT" "$@"
+"""
+INSIDE = ["/bin/sh", "-c"]
+READ_ONLY = 'id -u; for place in / /app /opt/venv /etc; do ! touch "$place/x" 2>/dev/null || echo "$place"; done'
+
+
+def base(folder: Path) -> None:
+    """Make an image of Debian with Python, which stays for the next time."""
+    if not _ended_well("buildah", "inspect", "--type", "image", BASE):
+        root = folder / "base"
+        print(f"debootstrap: making {BASE}, once", flush=True)
+        _said("debootstrap", "--variant=minbase", "--include=python3,python3-venv,ca-certificates", "bookworm",
+              str(root), os.environ.get("DEBIAN_MIRROR", MIRROR))  # fmt: skip
+        for rest in "var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man":
+            shutil.rmtree(root / rest, ignore_errors=True)
+        container = _said("buildah", "from", "scratch")
+        _said("buildah", "copy", container, str(root), "/")
+        _said(
+            "buildah", "config", "--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", container
+        )
+        _said("buildah", "commit", "--rm", "--format", "docker", container, BASE)
+
+
+@contextmanager
+def mounted(tag: str) -> Iterator[Path]:
+    """Return the folder with the files of an image, until the block ends."""
+    container = _said("buildah", "from", tag)
+    try:
+        yield Path(_said("buildah", "mount", container))
+    finally:
+        _said("buildah", "rm", container)
+
+
+def command(root: Path, config: dict[str, Any], words: list[str], **settings: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that runs `words` as the image says, and the environment for it."""
+    inside = {**dict(line.split("=", 1) for line in config["Env"]), **settings}
+    started = ["env", "-i", f"--chdir={config['WorkingDir']}", *(f"{name}={value}" for name, value in inside.items())]
+    outside = {"ROOT": str(root), "OWNER": config["User"]}
+    return ["unshare", "--mount", "sh", "-c", STAGE, "sh", *started, *words], outside
+
+
+def trial(root: Path, config: dict[str, Any], md5: str, folder: Path) -> None:
+    """Start the server, ask it, and end it."""
+    (port,), token = free_ports(1), secrets.token_urlsafe(24)
+    settings = {"HOST": "127.0.0.1", "PORT": str(port), "ADMIN_TOKEN": token}
+    words, environment = command(root, config, config["Cmd"], **settings)
+    server = Server(f"http://127.0.0.1:{port}", token)
+    with running(words, environment, server.address, folder) as live:
+        try:
+            reach(server, md5, WITHIN)
+            print(smoke(server, md5))
+        except Problem as problem:
+            raise Problem(f"{problem}; its last words: {live.last_words()}") from None
+        healthy(root, config, settings)
+        ended(live)
+
+
+def healthy(root: Path, config: dict[str, Any], settings: dict[str, str]) -> None:
+    """Run the image's own check of health beside the server."""
+    kind, *words = config["Healthcheck"]["Test"]
+    asked, environment = command(root, config, words, **settings)
+    done = subprocess.run(asked, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    if kind != "CMD" or done.returncode:
+        raise Problem(f"HEALTHCHECK {shlex.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
+    print(f"HEALTHCHECK: {done.stdout.strip()}")
+
+
+def ended(live: Running) -> None:
+    """Send the image's signal, and see that the server ends well by itself."""
+    start = time.monotonic()
+    live.process.send_signal(signal.SIGTERM)
+    try:
+        code = live.process.wait(10)  # After which an engine kills.
+    except subprocess.TimeoutExpired:
+        raise Problem("SIGTERM: the server still runs after 10 s, when an engine kills it") from None
+    if code:
+        raise Problem(f"SIGTERM: the server ended with {code}; its last words: {live.last_words()}")
+    print(f"SIGTERM: ended with 0 after {time.monotonic() - start:.1f} s")
+
+
+def read_only(root: Path, config: dict[str, Any]) -> None:
+    """See that the user is nobody's, and can write nowhere but where volumes are."""
+    words, environment = command(root, config, [*INSIDE, READ_ONLY])
+    said = _said(*words, **environment).split()
+    if said[0] == "0" or said[1:]:
+        raise Problem(
+            f"user {said[0]} can write {', '.join(said[1:]) or 'all, as it is root'}; mend {image.DOCKERFILE}"
+        )
+    print(f"user {said[0]}, root file system read-only")
+
+
+def weigh(root: Path) -> None:
+    """Say how large our part is, and refuse one that has grown over what was promised."""
+    ours = sum(path.lstat().st_size for part in ("opt/venv", "app") for path in (root / part).rglob("*")) / 1e6
+    print(f"size: {ours:.0f} MB without the base")
+    if ours > GOAL:
+        raise Problem(
+            f"the image adds {ours:.0f} MB to its base, over {GOAL}; see what came in with requirements/serve.txt"
+        )
+
+
+def _ended_well(*words: str) -> bool:
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def _said(*words: str, **more: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **more})
+    if done.returncode:
+        raise Problem(
+            f"`{words[0]} {words[1]}` ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}"
+        )
+    return done.stdout.strip()
+
+
+def main(*arguments: str) -> None:
+    """Build, start, ask and stop; OPTIONS=… go to buildah."""
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    lacking = [package for program, package in NEEDED.items() if not shutil.which(program)]
+    if lacking or os.geteuid():
+        what = (
+            f"`apt-get install {' '.join(lacking)}`" if lacking else "run it as root, which alone may change its root"
+        )
+        raise Problem(f"make test-image: cannot start an image here; {what}")
+    made = image.image(NAME)
+    with tempfile.TemporaryDirectory() as folder:
+        base(Path(folder))
+        os.environ["BASE_IMAGE"] = BASE
+        image.build("buildah", made, f"--isolation chroot {given.get('OPTIONS', '')}")
+        config = image.config("buildah", made.tags[0])
+        with mounted(made.tags[0]) as root:
+            read_only(root, config)
+            trial(root, config, made.md5, Path(folder))
+            weigh(root)
+    _said("buildah", "rmi", *made.tags)
+
+
+if __name__ == "__main__":
+    run(main)
