@@ -16,7 +16,7 @@ from certificates import certificate, openssl
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import image
-from fraud.loop.champion import MODEL
+from fraud.loop.files import MODEL
 from needed import needed
 from s3 import free_port
 from serve import healthy

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fraud.errors import Problem, run
-from fraud.loop.champion import LOCK, MODEL
-from fraud.loop.history import git, model_here
+from fraud.loop.files import LOCK, MODEL
+from fraud.loop.git import git
+from fraud.loop.lockfile import model_here
 from fraud.loop.progress import outputs
 from fraud.outputs import md5_of
 
