@@ -63,9 +63,12 @@ def test_credentials_stay_only_where_something_is_pushed() -> None:
             assert step["with"]["persist-credentials"] is pushes, (name, job)
 
 
-def test_a_runner_of_your_own_is_one_label_away() -> None:
-    runners = {entry["runs-on"] for entry in JOBS.values() if "runs-on" in entry}
-    assert runners == {"${{ vars.RUNNER || 'ubuntu-24.04' }}"}
+def test_a_runner_of_your_own_is_one_label_away_and_never_runs_a_strangers_code() -> None:
+    runners = {key: entry["runs-on"] for key, entry in JOBS.items() if "runs-on" in entry}
+    assert runners.pop(("check", "check")) == (
+        "${{ github.event.pull_request.head.repo.fork && 'ubuntu-24.04' || vars.RUNNER || 'ubuntu-24.04' }}"
+    )
+    assert set(runners.values()) == {"${{ vars.RUNNER || 'ubuntu-24.04' }}"}
 
 
 def test_retraining_starts_on_a_push_of_data_settings_or_code_each_week_each_month_and_by_hand() -> None:
@@ -244,9 +247,11 @@ def test_aws_is_reached_by_a_role_where_there_is_one(here: Place) -> None:
 
 def test_a_pull_request_of_this_repository_gets_a_comment(here: Place) -> None:
     run = here.run("check", "pull_request", payload=pull_request("owner/name"), instead=CHECK)
-    assert set(run.jobs) == {"check", "comment"}
+    assert set(run.jobs) == {"check", "comment", "status"}
     told = run.environment("comment", "comment")
     assert (told["PR"], told["GH_TOKEN"]) == ("7", GITHUB_TOKEN)
+    said = run.environment("status", "status")
+    assert (said["STATE"], said["SHA"], said["GH_TOKEN"]) == ("success", "0" * 40, GITHUB_TOKEN)
     assert sorted(run.targets("check")) == ["check", "check", "system", "system", "test", "test"]  # two Pythons at once
 
 
@@ -255,9 +260,12 @@ def test_a_pull_request_of_a_fork_gets_none_and_a_push_neither(here: Place) -> N
     assert set(here.run("check", "push", instead=CHECK).jobs) == {"check"}
 
 
-CHECK = dict.fromkeys(("system", "check", "test", "comment"), NOTHING)
+CHECK = dict.fromkeys(("system", "check", "test", "comment", "status"), NOTHING)
 
 
 def pull_request(head: str) -> dict[str, Any]:
-    refs = {"head": {"repo": {"full_name": head}, "ref": "branch"}, "base": {"sha": "0" * 40, "ref": "main"}}
+    refs = {
+        "head": {"repo": {"full_name": head}, "ref": "branch", "sha": "0" * 40},
+        "base": {"sha": "0" * 40, "ref": "main"},
+    }
     return {"pull_request": {"number": 7, **refs}, "repository": {"full_name": "owner/name"}}
