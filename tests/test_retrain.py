@@ -361,6 +361,20 @@ def test_a_changed_working_copy_is_refused_before_any_work(world: World) -> None
     )
 
 
+def test_a_mistake_in_params_is_found_before_weeks_are_fetched(world: World) -> None:
+    world.copy.set({"retrain.labelled": 2})
+    world.copy.commit()
+    said = world.retrain("--dry-run", code=1)
+    assert said.splitlines()[-1].startswith("params.yaml, section 'retrain': labelled: ")
+    assert "[3/9]" not in said
+
+
+def test_a_window_without_an_end_is_warned_of(world: World) -> None:
+    world.copy.set({"split.until": None})
+    world.copy.commit()
+    assert "split.until is null: no week comes after the window" in world.retrain("--dry-run")
+
+
 def test_a_second_run_stops_with_a_word(world: World) -> None:
     lock = world.copy.path / ".dvc/tmp/retrain.lock"
     lock.parent.mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fraud import batches, params
+from fraud import batches, gate_rule, params
 from fraud.errors import Problem
 from fraud.loop import gate, repro
 from fraud.loop.champion import NotComparable
@@ -39,6 +39,14 @@ class Proposed(NamedTuple):
     cause: Cause
     until: str
     judged: Judgement
+
+
+def check_params() -> None:
+    """Stop at a mistake in params.yaml that would come up late, and warn of a window in which drift is never seen."""
+    params.load("retrain", Retrain)
+    gate_rule.load()
+    if _window().until is None:
+        print("split.until is null: no week comes after the window, so drift is never seen; set it to a week")
 
 
 def look(asked: str | None) -> Seen:

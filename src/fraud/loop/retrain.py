@@ -132,6 +132,7 @@ def loop(asked: Options) -> None:
     step("collect")
     print("left out of a dry run") if asked.dry_run else arrival.collect(weekly_place.dataset())
     with chdir(scratch.clone(commit, asked.base)):
+        candidate.check_params()
         step("fetch")
         arrival.fetch(weekly_place.dataset())
         step("drift")
