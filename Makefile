@@ -184,5 +184,4 @@ lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
 	@requirements/lock.sh
 
 clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
-	rm -rf .venv .venv-serve .venv-evidently .venv-mlflow .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html
-	rm -rf .venv .venv-serve .venv-evidently .venv-bench .venv-node .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html
+	rm -rf .venv .venv-serve .venv-evidently .venv-mlflow .venv-bench .venv-node .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html .dvc/tmp/retrain .dvc/tmp/demo
