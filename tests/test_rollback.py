@@ -29,6 +29,7 @@ def test_lock_settings_reports_and_model_are_those_before_and_one_commit_says_so
     assert made.run("git", "diff", "HEAD", "HEAD~2") == ""
     assert models(made) == "second"
     assert md5_of_text("second") in said
+    assert "settings that go back with it: until third -> second; change again afterwards" in said
     assert "next: `git push origin HEAD:main`" in said
     assert made.run("git", "log", "-1", "--format=%s").strip() == f"Go back to model {md5_of_text('second')[:6]}"
 

@@ -3,7 +3,10 @@
 import sys
 from itertools import pairwise
 
+from ruamel.yaml import YAML
+
 from fraud.errors import Problem, run
+from fraud.loop.experiments import flat
 from fraud.loop.files import GRAPH, LOCK, MODEL, PARAMS, SCHEMAS
 from fraud.loop.git import git, resolved, shown
 from fraud.loop.lockfile import model_at, pinned
@@ -55,6 +58,13 @@ def stale(commit: str) -> list[str]:
     return [name for name in moved if f"path: {name}\n" in lock or name == GRAPH]
 
 
+def settings(commit: str) -> list[str]:
+    """Return which settings go back with the lock, which fits no others, from what to what."""
+    now, then = (flat(dict(YAML(typ="safe", pure=True).load(shown(one, PARAMS)) or {})) for one in ("HEAD", commit))
+    names = [name for name in dict.fromkeys([*now, *then]) if now.get(name) != then.get(name)]
+    return [f"{name} {now.get(name)} -> {then.get(name)}" for name in names]
+
+
 def named(name: str) -> str:
     """Return the commit that a person names; it has to be in main's history, so that nobody's fork is served."""
     commit = resolved(name)
@@ -91,9 +101,11 @@ def main(*arguments: str) -> None:
     if given.get("PUSH"):
         check_newest()
     commit = named(given["TO"]) if given.get("TO") else before()
-    changed = stale(commit)
+    changed, moved = stale(commit), settings(commit)
     md5 = roll_back(commit)
     print(f"{LOCK} pins {md5} again, as in {commit[:12]}; one commit says so")
+    if moved:
+        print(f"settings that go back with it: {', '.join(moved)}; change again afterwards what is meant to stay")
     if changed:
         print(f"code of the graph changed since ({', '.join(changed)}): `make check` says so until `make repro`; "
               "a server does not mind")  # fmt: skip
