@@ -20,6 +20,8 @@ def prove(at: Path, before: str) -> None:
     in_git = set(git("ls-files", at=at).splitlines())
     found = changed((at / LOCK).read_text(encoding="utf-8"), before)
     wanted = {path: md5 for path, md5 in found.items() if path not in in_git}
+    if not wanted:  # Without a target DVC would pull everything.
+        return
     with tempfile.TemporaryDirectory(dir=at.parent) as folder:
         place = Path(folder) / "clone"
         git("clone", "--quiet", "--local", str(at), str(place))

@@ -20,7 +20,6 @@ from fraud.loop.running import Running, free_ports, running
 from fraud.loop.server import Server
 
 BASE = "localhost/fraud-base:bookworm"
-MIRROR = "http://deb.debian.org/debian"
 NAME = "localhost/fraud-trial"
 NEEDED = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}  # Programs by Debian package.
 WITHIN = 60.0  # Seconds until it is ready.
@@ -46,7 +45,7 @@ def base(folder: Path) -> None:
         root = folder / "base"
         print(f"debootstrap: making {BASE}, once", flush=True)
         _said("debootstrap", "--variant=minbase", "--include=python3,python3-venv,ca-certificates", "bookworm",
-              str(root), os.environ.get("DEBIAN_MIRROR", MIRROR))  # fmt: skip
+              str(root), *os.environ.get("DEBIAN_MIRROR", "").split())  # fmt: skip
         for rest in "var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man":
             shutil.rmtree(root / rest, ignore_errors=True)
         container = _said("buildah", "from", "scratch")
