@@ -15,17 +15,17 @@ from fraud.loop.storage import dvc
 from fraud.outputs import md5_of
 
 
-def prove(at: Path, before: str) -> None:
+def prove(before: str) -> None:
     """Pull what changed since the lock `before` into an empty clone with an empty cache, and compare each md5."""
-    in_git = set(git("ls-files", at=at).splitlines())
-    found = changed((at / LOCK).read_text(encoding="utf-8"), before)
+    in_git = set(git("ls-files").splitlines())
+    found = changed(Path(LOCK).read_text(encoding="utf-8"), before)
     wanted = {path: md5 for path, md5 in found.items() if path not in in_git}
     if not wanted:  # Without a target DVC would pull everything.
         return
-    with tempfile.TemporaryDirectory(dir=at.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=".dvc/tmp") as folder:
         place = Path(folder) / "clone"
-        git("clone", "--quiet", "--local", str(at), str(place))
-        settings = Config(str((at / ".dvc").resolve())).load_one("local")
+        git("clone", "--quiet", "--local", ".", str(place))
+        settings = Config(str(Path(".dvc").resolve())).load_one("local")
         with Config(str((place / ".dvc").resolve())).edit("local") as local:
             local.update(settings)
             local["cache"] = {"dir": str(Path(folder).resolve() / "cache")}

@@ -95,13 +95,13 @@ def tell(asked: Options, event: notify.Event, title: str, text: str) -> None:
 def push(one: Proposed, base: str, dry_run: bool) -> str:
     """Commit, and push the data first: a branch never pins what the remote does not hold. Return the commit."""
     before = git("show", f"HEAD:{LOCK}")
-    commit = branch.commit(one.until, f"Retrain up to {one.until}: {one.cause.reason}", Path())
+    commit = branch.commit(one.until, f"Retrain up to {one.until}: {one.cause.reason}")
     if dry_run:
         print("dry run: nothing is pushed")
         return commit
     transfer.push()
-    delivered.prove(Path(), before)
-    return branch.push(one.until, base, Path())
+    delivered.prove(before)
+    return branch.push(one.until, base)
 
 
 def propose(one: Proposed, dry_run: bool) -> None:
