@@ -156,8 +156,8 @@ notify: $(READY) ## tell NOTIFY_URLS and PUSHGATEWAY: EVENT=drift|gate|pull-requ
 batches: $(READY) ## list the batches in use with their md5 in TO=folder/batches.csv; MEGABYTES=n copies so many
 	@$(RUN) fraud.loop.used_batches "TO=$$TO" "MEGABYTES=$$MEGABYTES"
 
-deployed-model: $(READY) ## say whether dvc.lock pins another model than in commit SINCE
-	@$(RUN) fraud.loop.deployed_model "SINCE=$$SINCE"
+deployed-model: $(READY) ## say whether dvc.lock pins another model than in commit SINCE, or than SERVER serves
+	@$(RUN) fraud.loop.deployed_model "SINCE=$$SINCE" "SERVER=$$SERVER"
 
 pull-model: $(READY) ## bring the model that dvc.lock pins, and nothing else
 	@$(RUN) fraud.loop.transfer pull models/model.onnx
