@@ -11,10 +11,11 @@ from fraud.loop.stack import client, code, explained, outputs, place
 from fraud.operations.aws_stack import failure, given, parameters, settled
 
 Version = dict[str, str]
+LONGEST = 1000  # Versions that S3 lists and deletes at a time.
 
 
 class Page(NamedTuple):
-    """Up to a thousand versions of objects, in the words in which S3 is asked to delete them, and what they weigh."""
+    """Some versions of objects, in the words in which S3 is asked to delete them, and what they weigh."""
 
     versions: list[Version]
     weights: dict[str, list[int]]  # By the first part of the name.
@@ -24,7 +25,8 @@ class Page(NamedTuple):
 def pages(store: Any, bucket: str) -> Iterator[Page]:
     """Return all versions in a bucket; none where it is gone."""
     try:
-        for page in store.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        listing = store.get_paginator("list_object_versions")
+        for page in listing.paginate(Bucket=bucket, PaginationConfig={"PageSize": LONGEST}):
             there, marks = page.get("Versions", []), page.get("DeleteMarkers", [])
             weights: dict[str, list[int]] = {}
             for one in there:
@@ -62,11 +64,10 @@ def confirm(bucket: str) -> None:
 
 def empty(store: Any, bucket: str) -> None:
     """Delete each version of each object, and then the bucket; run again it goes on where it stopped."""
-    for page in pages(store, bucket):
-        if page.versions:
-            answer = store.delete_objects(Bucket=bucket, Delete={"Objects": page.versions, "Quiet": True})
-            for error in answer.get("Errors", ()):
-                raise Problem(f"{bucket}: {error['Key']}: {error['Message']}; mend that, then run it again")
+    while (page := next(pages(store, bucket), None)) and page.versions:
+        answer = store.delete_objects(Bucket=bucket, Delete={"Objects": page.versions, "Quiet": True})
+        for error in answer.get("Errors", ()):
+            raise Problem(f"{bucket}: {error['Key']}: {error['Message']}; mend that, then run it again")
     try:
         store.delete_bucket(Bucket=bucket)
     except ClientError as error:
