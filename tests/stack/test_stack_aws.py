@@ -1,6 +1,8 @@
 """ops/aws/template.yaml, deployed to moto's server, and what moto ignores read from the template itself."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
+import github
 from amazon import ACCOUNT, Amazon, admits, amazon, inside, listed, resolved
 from examples import ROOT
 from fraud.errors import Problem
@@ -19,6 +22,8 @@ from fraud.loop import remote
 from fraud.operations import aws_down, aws_stack, aws_up
 from fraud.operations.aws_stack import first_failure
 from fraud.yamlfile import read_yaml
+from needed import needed
+from repositories import BIN
 from s3 import CONFIG, Copy, empty
 
 ISSUER = "token.actions.githubusercontent.com"
@@ -59,7 +64,8 @@ def policy(**given: str) -> list[dict[str, Any]]:
 
 def test_cfn_lint_finds_nothing() -> None:
     files = [str(path) for path in sorted((ROOT / "ops/aws").glob("*.yaml"))]
-    done = subprocess.run([sys.executable, "-m", "cfnlint", *files], capture_output=True, text=True, check=False)
+    program = needed(shutil.which("cfn-lint", path=f"{BIN}:{os.environ['PATH']}"), "cfn-lint")
+    done = subprocess.run([program, *files], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert len(files) == 2
 
@@ -205,19 +211,15 @@ def fill(aws: Amazon, bucket: str) -> None:
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize(
-    ("typed", "why"), [("fraud", "found 'fraud', expected "), (None, "nobody answered, so nothing")]
-)
-def test_nothing_is_deleted_before_the_buckets_name_is_typed(
-    aws: Amazon, monkeypatch: pytest.MonkeyPatch, typed: str | None, why: str
-) -> None:
+def test_nothing_is_deleted_before_the_buckets_name_is_typed(aws: Amazon, monkeypatch: pytest.MonkeyPatch) -> None:
     aws_up.main("STACK=kept", "REPOSITORY=bank@12/fraud@34")
-    monkeypatch.setattr("sys.stdin", StringIO(f"{typed}\n" if typed else ""))
-    with pytest.raises(Problem, match=why):
-        aws_down.main("STACK=kept")
     remote.main("STACK=kept")
     bucket = remote.settings_of("storage")["url"].split("/")[2]
-    aws.client("s3").head_bucket(Bucket=bucket)
+    for typed, why in {"kept\n": f"found 'kept', expected '{bucket}'", "": "nobody answered, so nothing"}.items():
+        monkeypatch.setattr("sys.stdin", StringIO(typed))
+        with pytest.raises(Problem, match=why):
+            aws_down.main("STACK=kept")
+        aws.client("s3").head_bucket(Bucket=bucket)
     monkeypatch.setattr("sys.stdin", StringIO(f"{bucket}\n"))
     aws_down.main("STACK=kept")
     with pytest.raises(ClientError):
@@ -263,8 +265,8 @@ def test_a_stack_of_something_else_is_left_alone(aws: Amazon) -> None:
 
 
 @pytest.fixture(scope="module")
-def role(aws: Amazon) -> Iterator[dict[str, Any]]:
-    """Return a bucket, and the keys of a role with the template's policy for it, which moto keeps unreadably."""
+def lent(aws: Amazon) -> dict[str, Any]:
+    """Make a bucket, and return the keys of a role with the template's policy for it, which moto keeps unreadably."""
     store, iam = aws.client("s3"), aws.client("iam")
     for name in "ours", "theirs":
         store.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -273,9 +275,14 @@ def role(aws: Amazon) -> Iterator[dict[str, Any]]:
     text = json.dumps({"Version": "2012-10-17", "Statement": policy()}).replace("Bucket.Arn", "arn:aws:s3:::ours")
     iam.put_role_policy(RoleName="ours", PolicyName="bucket", PolicyDocument=text)
     words = {"RoleArn": made, "RoleSessionName": "test", "WebIdentityToken": "moto-looks-at-none"}
-    keys = aws.client("sts").assume_role_with_web_identity(**words)["Credentials"]
+    return aws.client("sts").assume_role_with_web_identity(**words)["Credentials"]
+
+
+@pytest.fixture
+def role(aws: Amazon, lent: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return these keys while policies decide."""
     with aws.guarded():
-        yield keys
+        yield lent
 
 
 class OfRole(Copy):
@@ -322,6 +329,42 @@ def test_the_role_can_neither_reach_another_bucket_nor_change_its_own(aws: Amazo
     for forbid in forbidden:
         with pytest.raises(ClientError, match=r"AccessDenied|Forbidden"):
             forbid()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[github.GitHub]:
+    folder = tmp_path_factory.mktemp("github")
+    with github.serving(folder, github.certificate(folder)) as server:
+        server.repository |= {"full_name": "Bank/fraud", "id": 34, "owner": {"id": 12}}
+        yield server
+
+
+@pytest.mark.usefixtures("here")
+def test_github_says_how_its_tokens_name_the_repository(
+    hub: github.GitHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in hub.environment.items():
+        monkeypatch.setenv(name, value)
+    assert aws_up.names("") == ("Bank/fraud", "Bank@12/fraud@34")
+    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", "")
+    aws_up.main("STACK=unasked")
+    assert (
+        capsys.readouterr().out.count("a repository made or renamed since 15 July 2026 has numbers there; sign gh") == 1
+    )
+    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", github.TOKEN)
+    hub.repository["full_name"] = github.NAME
+    aws_up.main("STACK=unasked")
+    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", "")
+    aws_up.main("STACK=unasked")
+    assert capsys.readouterr().out.count(f"the role trusts: {GOOD[0]} and {GOOD[1]}\n") == 2
+
+
+@pytest.mark.parametrize("text", ["fraud", "bank/fraud/x", "bank@12/fraud", "https://github.com/bank/fraud", "bank/*"])
+def test_a_name_that_is_none_is_refused_before_anything_is_asked(text: str) -> None:
+    with pytest.raises(
+        Problem, match=f"^REPOSITORY={re.escape(text)}: expected owner/name, or owner@number/name@number"
+    ):
+        aws_up.names(text)
 
 
 EVENTS = [  # Newest first, in the shape of DescribeStackEvents.
