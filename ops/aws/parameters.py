@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-import boto3  # type: ignore[import-untyped]  # On the machine it is Debian's python3-boto3.
+import boto3  # On the machine it is Ubuntu's python3-boto3.
 
 NAMES = ("API_TOKEN", "ADMIN_TOKEN")
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
 import github
-from amazon import ACCOUNT, Amazon, admits, amazon, inside, listed, resolved
+from amazon import ACCOUNT, Amazon, admits, amazon, inside, listed, resolved, template
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import remote
@@ -410,3 +410,29 @@ def test_without_credentials_or_region_one_line_says_so(verb: str, known: dict[s
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(why)
     assert done.stderr.count("\n") == 1
+
+
+DOCS = ["docs/aws.md", "ops/aws/README.md"]
+
+
+def test_the_policies_that_the_guide_shows_are_those_of_the_template() -> None:
+    trusted, allowed = map(json.loads, re.findall(r"```json\n(.*?)```", (ROOT / DOCS[0]).read_text(), re.DOTALL))
+    named = {"Repository": "owner/name", "Numbered": "owner@12/name@34"}
+    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+    assert trusted["Statement"] == [trust(**named, Provider=arn)]
+    shown = json.loads(json.dumps(allowed).replace("arn:aws:s3:::bucket", "Bucket.Arn"))
+    assert shown["Statement"] == policy()
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_targets_and_files_that_the_guide_names_are_there(name: str) -> None:
+    text = (ROOT / name).read_text()
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)(?=[ `\n])", "".join(re.findall(r"`[^`]+`", text)))) <= targets
+    folders = [ROOT, (ROOT / name).parent, ROOT / ".github/workflows"]
+    files = re.findall(r"`([\w./-]+\.(?:yaml|yml|md|py|sh|service|timer))`|\]\(([\w./-]+)\)", text)
+    assert files
+    for file in ("".join(pair) for pair in files):
+        assert any((folder / file).exists() for folder in folders), file
+    overrides = "".join(re.findall(r"--parameter-overrides (.*)", text))
+    assert set(re.findall(r"(\w+)=", overrides)) <= set(template("server.yaml")["Parameters"])
