@@ -412,6 +412,25 @@ def test_without_credentials_or_region_one_line_says_so(verb: str, known: dict[s
     assert done.stderr.count("\n") == 1
 
 
+def test_the_tokens_come_from_the_parameter_store_into_a_file_of_roots_own(aws: Amazon, tmp_path: Path) -> None:
+    store = aws.client("ssm")
+    store.put_parameter(Name="/fraud/API_TOKEN", Value='one,"two"', Type="SecureString")
+    done = tokens(aws.environment, tmp_path / "tokens")
+    assert done.returncode == 1
+    assert done.stderr.startswith("SSM Parameter Store: found no /fraud/ADMIN_TOKEN; ")
+    assert not (tmp_path / "tokens").exists()
+    store.put_parameter(Name="/fraud/ADMIN_TOKEN", Value="three", Type="SecureString")
+    assert tokens(aws.environment, tmp_path / "tokens").returncode == 0
+    assert (tmp_path / "tokens").read_text() == 'ADMIN_TOKEN="three"\nAPI_TOKEN="one,\\"two\\""\n'
+    assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o600
+
+
+def tokens(environment: dict[str, str], target: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, str(ROOT / "ops/aws/parameters.py"), str(target)]
+    known = environment | {"PARAMETERS": "/fraud", "AWS_DEFAULT_REGION": "eu-west-1"}
+    return subprocess.run(words, env=known, capture_output=True, text=True, check=False)
+
+
 DOCS = ["docs/aws.md", "ops/aws/README.md"]
 
 

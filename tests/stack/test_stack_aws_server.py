@@ -5,7 +5,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from amazon import ACCOUNT, amazon, listed, resolved, template
+from amazon import ACCOUNT, listed, resolved, template
 from certificates import certificate
 from examples import ROOT
 from needed import needed
@@ -170,26 +169,6 @@ def test_systemd_takes_the_unit_and_finds_little_to_attack() -> None:
     words = [program, "security", "--offline=true", "--threshold=20", unit]  # 2.0 of 10.
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-
-
-def test_the_tokens_come_from_the_parameter_store_into_a_file_of_roots_own(tmp_path: Path) -> None:
-    with amazon() as aws:
-        store = aws.client("ssm")
-        store.put_parameter(Name="/fraud/API_TOKEN", Value='one,"two"', Type="SecureString")
-        done = parameters(aws.environment, tmp_path / "tokens")
-        assert done.returncode == 1
-        assert done.stderr.startswith("SSM Parameter Store: found no /fraud/ADMIN_TOKEN; ")
-        assert not (tmp_path / "tokens").exists()
-        store.put_parameter(Name="/fraud/ADMIN_TOKEN", Value="three", Type="SecureString")
-        assert parameters(aws.environment, tmp_path / "tokens").returncode == 0
-    assert (tmp_path / "tokens").read_text() == 'ADMIN_TOKEN="three"\nAPI_TOKEN="one,\\"two\\""\n'
-    assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o600
-
-
-def parameters(environment: dict[str, str], target: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, str(ROOT / "ops/aws/parameters.py"), str(target)]
-    known = environment | {"PARAMETERS": "/fraud", "AWS_DEFAULT_REGION": "eu-west-1"}
-    return subprocess.run(words, env=known, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
