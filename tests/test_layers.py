@@ -42,8 +42,12 @@ def modules(path: Path) -> set[str]:
 def test_nothing_imports_a_stage_and_shared_words_do_not_import_the_loop(path: Path) -> None:
     names = modules(path)
     assert not {name for name in names if name.startswith("fraud.stages")}
-    if "loop" not in path.relative_to(SOURCE).parts:
+    room = path.relative_to(SOURCE).parts[0]
+    if room not in ("loop", "operations"):
         assert not {name for name in names if name.startswith("fraud.loop")}
+    if room != "operations":
+        assert not {name for name in names if name.startswith("fraud.operations")}
+    assert not {name for name in names if name.partition(".")[0] == "serve"}
 
 
 @pytest.mark.parametrize("module", SHARED_WITH_THE_SERVER)
@@ -68,7 +72,7 @@ def test_the_server_imports_nothing_that_trains_and_finds_all_it_needs_in_its_ow
 
 @pytest.mark.parametrize("path", sorted((ROOT / "serve").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_server_imports_neither_a_stage_nor_the_loop(path: Path) -> None:
-    assert not {name for name in modules(path) if name.startswith(("fraud.stages", "fraud.loop"))}
+    assert not {name for name in modules(path) if name.startswith(("fraud.stages", "fraud.loop", "fraud.operations"))}
 
 
 @pytest.mark.parametrize("group", GROUPS)
