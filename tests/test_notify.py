@@ -218,7 +218,7 @@ def test_the_reports_of_a_run_tell_weeks_drift_by_feature_and_what_was_promised(
     weeks = [("2026-W08", 0.8), ("2026-W09", 0.7), ("2026-W10", None)]
     reports = {
         "split": {"train": {"batches": ["a", "b"]}, "test": {"batches": ["c"]}, "current": {"batches": []}},
-        "drift": {"drift": True, "features": [checked("V1", 0.01), checked("V1", 0.04), checked("V2", 0.03)]},
+        "drift": {"drift": True, "features": [checked("V1", 0.04), checked("V1", 0.01), checked("V2", 0.03)]},
         "estimate": {"weeks": [estimated(week, realised) for week, realised in weeks]},
         "retrain": {"gate": {"verdict": "not worse"}},
     }
