@@ -140,3 +140,9 @@ def test_mail_without_a_host_is_refused_at_the_start() -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
         configured({"ALERT_EMAIL": "fraud@example.org", "ALERT_EMAIL_FROM": "alerts@example.org"})
     assert "SMTP_HOST: set it to host:port, as ALERT_EMAIL is set" in caught.value.stderr
+
+
+def test_the_readme_of_ops_names_every_setting_of_alertmanager_and_no_other() -> None:
+    script = (OPS / "alertmanager/configure.sh").read_text()
+    named = re.findall(r"`([A-Z_]+)`", (OPS / "README.md").read_text())
+    assert set(re.findall(r"\$\{?([A-Z][A-Z_]+)", script)) == set(named)
