@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -20,14 +20,17 @@ $(READY): requirements/setup.txt requirements/serve.txt requirements/pipeline.tx
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d, need 3.11 or newer; make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(PYTHON) -m venv .venv && PYTHON=$(BIN)/python requirements/install.sh requirements/serve.txt requirements/pipeline.txt requirements/dev.txt requirements/loop.txt && touch $@
 
-system: ## install the programs that the tests run for real: PostgreSQL, Chromium, promtool, wrk (Debian's packages)
+system: ## install the programs that the tests run for real: PostgreSQL, Chromium, Prometheus, wrk (Debian's packages)
 	@requirements/system.sh
 
 repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lock
 	@$(RUN) fraud.loop.repro
 
 test: $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --ignore=tests/stack
+
+test-stack: system $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests of the stack: the real programs on loopback, with the files of ops/
+	@$(BIN)/pytest -n 2 --dist loadfile tests/stack
 
 check: $(READY) lint-workflows ## format, lint, types, workflows, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py

@@ -5,8 +5,9 @@ missing=""
 need() { ls $2 >/dev/null 2>&1 || command -v "$1" >/dev/null 2>&1 || missing="$missing $3"; }
 need initdb "/usr/lib/postgresql/*/bin/initdb" postgresql
 need chromium "/usr/bin/google-chrome" chromium
-need promtool "/none" prometheus
+need prometheus "/none" prometheus
 need prometheus-pushgateway "/none" prometheus-pushgateway
+need prometheus-alertmanager "/none" prometheus-alertmanager
 need wrk "/none" wrk
 need openssl "/none" openssl
 need caddy "/none" caddy
@@ -20,4 +21,14 @@ $root apt-get update -q >/dev/null
 # No cluster of its own: the tests make theirs, in folders of their own.
 $root sh -c 'mkdir -p /etc/postgresql-common && grep -qs create_main_cluster /etc/postgresql-common/createcluster.conf ||
     echo "create_main_cluster = false" >>/etc/postgresql-common/createcluster.conf'
+# Nor are services started, now or at the next boot: they would hold the ports of the stack.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $root tee $policy >/dev/null
+    $root chmod 755 $policy
+    trap '$root rm -f $policy' EXIT
+fi
 DEBIAN_FRONTEND=noninteractive $root apt-get install -qy --no-install-recommends $missing >/dev/null
+for package in $missing; do
+    case $package in prometheus*) [ ! -d /run/systemd/system ] || $root systemctl --quiet disable "$package" ;; esac
+done

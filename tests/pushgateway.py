@@ -41,7 +41,9 @@ def pushgateway(folder: Path) -> Iterator[Pushgateway]:
     """Run a Pushgateway until the block ends."""
     program, port = needed(PROGRAM, "prometheus-pushgateway"), free_port()
     with (folder / "pushgateway.log").open("wb") as log:
-        process = subprocess.Popen([program, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+        # Debian's keeps what it is told in /var/lib, unless another file is named.
+        options = [f"--web.listen-address=127.0.0.1:{port}", f"--persistence.file={folder}/pushgateway.metrics"]
+        process = subprocess.Popen([program, *options], stdout=log, stderr=log)
     try:
         _await(gateway := Pushgateway(port), process)
         yield gateway

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import gauges, notify
+from fraud.loop.git import git
 from listening import Listener, listening
 from post_office import PostOffice, post_office
 from pushgateway import Pushgateway, pushgateway
@@ -190,7 +192,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pushgateway]:
         yield server
 
 
-def test_what_was_looked_at_is_pushed_and_neither_a_candidate_nor_a_failed_run_changes_it(
+def test_what_was_looked_at_is_pushed_and_a_run_that_ends_adds_only_when_and_how(
     here: Path, gateway: Pushgateway
 ) -> None:
     begun = time.time()
@@ -205,6 +207,9 @@ def test_what_was_looked_at_is_pushed_and_neither_a_candidate_nor_a_failed_run_c
     assert found == {"model_accuracy": 0.99885, "model_average_precision": 0.876832, "drift_detected": 1}
 
     told(here, "failed", gateway=gateway.address)
+    failed = gateway.gauges().get(gauges.FAILURE, 0)
+    assert succeeded <= failed <= time.time()
+    found |= {gauges.FAILURE: failed}
     assert gateway.gauges() == found | {gauges.SUCCESS: succeeded}
     told(here, "looked", gateway=gateway.address)
     assert gateway.gauges() == found | {"drift_detected": 0, gauges.SUCCESS: succeeded}
@@ -226,7 +231,52 @@ def test_what_the_reports_do_not_tell_is_left_out(
         (here / "reports/metrics.json").unlink()
     else:
         (here / "reports/metrics.json").write_text(content)
-    assert gauges.values() == {"drift_detected": 1}
+    assert gauges.values("looked") == {"drift_detected": {"": 1}}
+    assert gauges.values("judged").keys() == {gauges.CANDIDATE}
+
+
+def test_the_reports_of_a_run_tell_weeks_drift_by_feature_and_what_was_promised(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    weeks = [("2026-W08", 0.8), ("2026-W09", 0.7), ("2026-W10", None)]
+    reports = {
+        "split": {"train": {"batches": ["a", "b"]}, "test": {"batches": ["c"]}, "current": {"batches": []}},
+        "drift": {"drift": True, "features": [checked("V1", 0.04), checked("V1", 0.01), checked("V2", 0.03)]},
+        "estimate": {"weeks": [estimated(week, realised) for week, realised in weeks]},
+        "retrain": {"gate": {"verdict": "not worse"}},
+    }
+    for name, report in reports.items():
+        (here / f"reports/{name}.json").write_text(json.dumps(report))
+    found = gauges.values("looked")
+    assert found["retrain_weeks"] == {"train": 2, "test": 1, "current": 0}
+    assert found["drift_score"] == {"V1": 2, "V2": 1.5}
+    assert found["week_average_precision"] == {"estimated": 0.9, "low": 0.6, "high": 0.95, "realised": 0.7}
+    assert gauges.values("judged")["retrain_gate_verdict"] == {"not worse": 1}
+
+
+def checked(name: str, effect: float) -> dict[str, object]:
+    return {"name": name, "effect": effect, "threshold": 0.02}
+
+
+def estimated(week: str, realised: float | None) -> dict[str, object]:
+    promise = {"average_precision": [0.9, 0.6, 0.95]}
+    return {"week": week, "estimated": promise, "realised": {"average_precision": realised}}
+
+
+def test_the_age_of_a_model_counts_from_when_main_pinned_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    assert gauges.pinned_since() == {}
+    git("init", "--quiet", "--initial-branch=main")
+    for day, model in enumerate(["a", "b", "a", "a"], start=1):
+        out = {"path": "models/model.onnx", "md5": 32 * model}
+        Path("dvc.lock").write_text(json.dumps({"day": day, "stages": {"train": {"outs": [out]}}}))
+        git("add", "dvc.lock")
+        when = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), f"2026-11-0{day}T12:00:00Z")
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        git(*who, "commit", "--quiet", "--message=another day", environment=os.environ | when)
+    assert gauges.pinned_since() == {32 * "a": datetime(2026, 11, 3, 12, tzinfo=UTC).timestamp()}
 
 
 @given(*[st.integers(0, 200_000)] * 4)
@@ -243,7 +293,7 @@ def test_accuracy_is_the_share_of_right_decisions(caught: int, missed: int, fals
 
 def test_an_event_that_nobody_knows_is_refused() -> None:
     with pytest.raises(
-        Problem, match="EVENT=drfit: expected one of drift, gate, pull-request, failed, looked, success"
+        Problem, match="EVENT=drfit: expected one of drift, gate, pull-request, failed, looked, judged, success"
     ):
         notify.main("EVENT=drfit")
 

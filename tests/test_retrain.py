@@ -18,8 +18,10 @@ import pandas as pd
 import pytest
 
 import github as fake
+from fraud.loop import gauges
 from fraud.loop.progress import STEPS
 from needed import needed
+from pushgateway import pushgateway
 from repositories import ENVIRONMENT, small
 from s3 import KEY, SECRET, Copy, Server, serving
 from workflow_runs import ROLE, Place
@@ -229,9 +231,16 @@ def test_killed_in_every_step_it_goes_on_and_doubles_nothing(world: World) -> No
     assert world.copy.run("git", "rev-list", "--count", f"main..{commit}").strip() == "1"
 
 
-def test_a_worse_model_is_not_proposed(world: World) -> None:
-    with world.weeks(POISONED, *NEW):
-        said = world.retrain(code=3)
+def test_a_worse_model_is_not_proposed_and_the_gauges_say_so(world: World, tmp_path: Path) -> None:
+    with world.weeks(POISONED, *NEW), pushgateway(tmp_path) as gateway:
+        said = world.retrain(code=3, PUSHGATEWAY=gateway.address)
+        (group,) = gateway.groups()
+    (verdict,) = group["retrain_gate_verdict"]["metrics"]
+    assert verdict["labels"]["verdict"] == "worse"
+    (pinned,) = group["model_pinned_timestamp_seconds"]["metrics"]
+    assert re.fullmatch("[0-9a-f]{32}", pinned["labels"]["md5"])
+    assert {"drift_score", "retrain_weeks", "week_average_precision", gauges.CANDIDATE} < group.keys()
+    assert not {gauges.SUCCESS, gauges.FAILURE} & group.keys()
     assert "Worse: the candidate is worse than the model of main in" in said
     assert said.splitlines()[-1].startswith("no pull request: worse than the model of main in ")
     assert world.branches().keys() == {"main"}

@@ -301,6 +301,11 @@ def test_quality_is_measured_on_the_newest_label_of_each_answer(tmp_path: Path) 
         labelled = 40 if wrong in found[:40] else 41
         until(lambda: server.metric("model_accuracy") == (labelled - 1) / labelled)
         assert server.metric("fraud_rate") == sum(said) / len(said)
+        trained_on = CARDS.loaded.contract
+        outcomes = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+        counts = {name: server.metric(f'labelled_answers{{outcome="{name}"}}') for name in outcomes}
+        assert (sum(counts.values()), counts["false_positives"], counts["false_negatives"]) == (labelled, 1, 0)
+        assert server.metric("training_fraud_rate") == trained_on.training_frauds / trained_on.training_rows
 
 
 def until(seen: Callable[[], bool]) -> None:

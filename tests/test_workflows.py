@@ -252,7 +252,8 @@ def test_a_pull_request_of_this_repository_gets_a_comment(here: Place) -> None:
     assert (told["PR"], told["GH_TOKEN"]) == ("7", GITHUB_TOKEN)
     said = run.environment("status", "status")
     assert (said["STATE"], said["SHA"], said["GH_TOKEN"]) == ("success", "0" * 40, GITHUB_TOKEN)
-    assert sorted(run.targets("check")) == ["check", "check", "system", "system", "test", "test"]  # two Pythons at once
+    twice = ["check", "check", "system", "system", "test", "test", "test-stack", "test-stack"]  # two Pythons at once
+    assert sorted(run.targets("check")) == twice
 
 
 def test_a_pull_request_of_a_fork_gets_none_and_a_push_neither(here: Place) -> None:
@@ -260,7 +261,7 @@ def test_a_pull_request_of_a_fork_gets_none_and_a_push_neither(here: Place) -> N
     assert set(here.run("check", "push", instead=CHECK).jobs) == {"check"}
 
 
-CHECK = dict.fromkeys(("system", "check", "test", "comment", "status"), NOTHING)
+CHECK = dict.fromkeys(("system", "check", "test", "test-stack", "comment", "status"), NOTHING)
 
 
 def pull_request(head: str) -> dict[str, Any]:

@@ -95,6 +95,11 @@ def _gauges(here: Parts, seen: Seen) -> Iterator[Metric]:
     yield gauge("model_loaded_timestamp_seconds", "Since when it is served.", served.since)
     yield gauge("request_log_pending", "Answers that wait to be written to the database.", here.log.pending())
     yield gauge("fraud_rate", "Share of the last hour's answers that said fraud.", seen.fraud_rate)
+    trained_on = served.model.contract
+    share = trained_on.training_frauds / trained_on.training_rows
+    yield gauge("training_fraud_rate", "Share of the training rows that were fraud.", share)
+    outcomes = {name: float(count) for name, count in seen.outcomes._asdict().items()}
+    yield gauges("labelled_answers", "Answers with a label, of the newest 10,000, by outcome.", "outcome", outcomes)
     for name, value in seen.quality.items():
         yield gauge(f"model_{name}", f"The {name} of answers that got a label, of the newest 10,000.", value)
     scores = seen.drift.scores if seen.drift else {}

@@ -39,7 +39,7 @@ def main(asked: dict[str, Any]) -> None:
     message = asked["title"], asked["text"], asked["kind"]
     jobs: list[Callable[[], str]] = [lambda url=url: send(url, *message) for url in asked["urls"]]  # type: ignore[misc]
     if asked["gateway"]:
-        jobs.append(lambda: gauges.push(asked["gateway"], asked["succeeded"]))
+        jobs.append(lambda: gauges.push(asked["gateway"], asked["event"]))
     threads = [threading.Thread(target=work, args=item) for item in enumerate(jobs)]
     for thread in threads:
         thread.start()

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 
 from fraud.errors import Problem, run
 
-Event = Literal["drift", "gate", "pull-request", "failed", "looked", "success"]
+Event = Literal["drift", "gate", "pull-request", "failed", "looked", "judged", "success"]
 KINDS = {"drift": "warning", "gate": "warning", "pull-request": "info", "failed": "failure"}
-QUIET = ("looked", "success")  # They change gauges only, which the others leave alone: a week without drift is no news.
+QUIET = ("looked", "judged", "success")  # Of these only the gauges tell: a week without drift is no news.
 PATIENCE = 15.0  # Seconds for all services together.
 FORM = "make notify EVENT=failed TITLE='what happened' TEXT='in a few sentences'"
 SEPARATOR = re.compile(r"\s+|,(?=\s*[A-Za-z][A-Za-z0-9+.-]*://)")  # A comma inside an address stays.
@@ -20,10 +20,10 @@ SEPARATOR = re.compile(r"\s+|,(?=\s*[A-Za-z][A-Za-z0-9+.-]*://)")  # A comma ins
 def notify(event: Event, title: str, text: str) -> None:
     """Send to every service; one that fails costs a line on stderr, which names its place in the list and no secret."""
     urls = [] if event in QUIET else addresses(os.environ.get("NOTIFY_URLS", ""))
-    gateway = os.environ.get("PUSHGATEWAY", "") if event in QUIET else ""
+    gateway = os.environ.get("PUSHGATEWAY", "") if event in (*QUIET, "failed") else ""
     names = [_named(place, url) for place, url in enumerate(urls, 1)] + (["PUSHGATEWAY"] if gateway else [])
     asked = {"urls": urls, "title": title, "text": text, "kind": KINDS.get(event, "info")}
-    said = _sent(json.dumps(asked | {"gateway": gateway, "succeeded": event == "success"})) if names else {}
+    said = _sent(json.dumps(asked | {"gateway": gateway, "event": event})) if names else {}
     for place, name in enumerate(names):
         if trouble := said.get(place, f"was not told within {PATIENCE:g} s; check the address and the network"):
             print(f"notify: {name} {trouble}; the run goes on without it", file=sys.stderr)

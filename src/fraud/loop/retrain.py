@@ -154,6 +154,7 @@ def answer(asked: Options, seen: Seen, why: Cause, root: Path) -> None:
     one = candidate.candidate(seen, why, asked.base)
     if one is None:
         return
+    tell(asked, "judged", "", "")
     refuse_worse(one, asked)
     step("push")
     sha = push(one, asked.base, asked.dry_run)
