@@ -15,7 +15,6 @@ import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
 import github
-from amazon import ACCOUNT, Amazon, admits, amazon, inside, listed, resolved, template
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import remote
@@ -25,6 +24,7 @@ from fraud.yamlfile import read_yaml
 from needed import needed
 from repositories import BIN
 from s3 import CONFIG, Copy, empty
+from stack.amazon import ACCOUNT, Amazon, admits, amazon, inside, listed, resolved, template
 
 ISSUER = "token.actions.githubusercontent.com"
 KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1234"

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from amazon import ACCOUNT, listed, resolved, template
 from certificates import certificate
 from examples import ROOT
 from needed import needed
 from repositories import Repository
 from s3 import free_port
 from servers import TOKEN, Live, example, home, running
+from stack.amazon import ACCOUNT, listed, resolved, template
 
 OTHER = "a-token-of-another-caller"
 PLACE = {"Repository": "https://github.com/bank/fraud", "Domain": "fraud.example.com", "Bucket": "ours"}
