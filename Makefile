@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image postman
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ serve: .venv-serve/ready ## serve the pinned model on loopback:8000; trains firs
 
 .venv-serve/ready: requirements/setup.txt requirements/serve.txt
 	@$(PYTHON) -m venv .venv-serve && PYTHON=.venv-serve/bin/python requirements/install.sh requirements/serve.txt && touch $@
+
+postman: $(READY) .venv-serve/ready ## make ops/postman.json anew from the OpenAPI of the pinned model
+	@$(RUN) fraud.operations.postman
 
 push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last line when it fails
 	@$(RUN) fraud.loop.transfer push
@@ -171,8 +174,8 @@ image: $(READY) ## build the image of the server with the pinned model inside: [
 publish: $(READY) ## push it under its model, its commit and latest; logs in where REGISTRY_USER and REGISTRY_TOKEN are set
 	@$(RUN) fraud.loop.image publish "IMAGE=$$IMAGE" "BUILDER=$$BUILDER"
 
-test-image: $(READY) ## build it on Debian's packages without an engine, start it read-only as its user, ask it, stop it; as root
-	@$(RUN) fraud.loop.image_trial "OPTIONS=$$BUILD_OPTIONS"
+test-image: $(READY) ## build it on Debian's packages without an engine, start it read-only as its user, ask it, weigh it, stop it; as root, or by sudo
+	@requirements/system.sh image && $$([ "$$(id -u)" = 0 ] || echo sudo -E) env $(RUN) fraud.loop.image_trial "OPTIONS=$$BUILD_OPTIONS"
 
 rollback: $(READY) ## commit the model before this one, or that of TO=commit; PUSH=1 pushes to main, or to a branch where main is guarded
 	@$(RUN) fraud.loop.rollback "TO=$$TO" "PUSH=$$PUSH"
