@@ -28,6 +28,7 @@ GENERATED = {
     ".venv-mlflow",
     "mlruns",
     "models",
+    "sbom",
     "reports/plots.html",
     "reports/drift.html",
 }
