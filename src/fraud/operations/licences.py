@@ -52,9 +52,13 @@ def declared(metadata: PackageMetadata) -> str:
     """Return the licence that a package declares, as it is written there; nothing where it declares none."""
     classifiers = [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
     names = [line.rpartition(" :: ")[2] for line in classifiers]
-    field = metadata.get("License", "")
-    candidates = [metadata.get("License-Expression", ""), spdx(field), ", ".join(names), field]
+    expression, field = (_field(metadata, name) for name in ("License-Expression", "License"))
+    candidates = [expression, spdx(field), ", ".join(names), field]
     return next((one for one in candidates if one and len(one) <= LONGEST), "")
+
+
+def _field(metadata: PackageMetadata, name: str) -> str:
+    return next(iter(metadata.get_all(name) or []), "")
 
 
 def spdx(text: str) -> str:
