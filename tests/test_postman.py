@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from examples import ROOT
-from fraud.operations.postman import TARGET, VARIABLES, collection
+from fraud.operations.collection import VARIABLES, collection
+from fraud.operations.postman import TARGET
 from fraud.yamlfile import read_yaml
 from serve.app import create_app
 from servers import SCHEMAS, example, home
