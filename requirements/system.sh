@@ -1,19 +1,29 @@
 #!/bin/sh
 # Install the programs that the tests run for real, from Debian's packages; what is there already is left alone.
+# With `image` those of `make test-image` alone.
 set -eu
 missing=""
 need() { ls $2 >/dev/null 2>&1 || command -v "$1" >/dev/null 2>&1 || missing="$missing $3"; }
-need initdb "/usr/lib/postgresql/*/bin/initdb" postgresql
-need chromium "/usr/bin/google-chrome" chromium
-need prometheus "/none" prometheus
-need prometheus-pushgateway "/none" prometheus-pushgateway
-need prometheus-alertmanager "/none" prometheus-alertmanager
-need wrk "/none" wrk
-need openssl "/none" openssl
-need caddy "/none" caddy
-need systemd-analyze "/none" systemd
-need cc "/none" gcc
-[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+tests() {
+    need initdb "/usr/lib/postgresql/*/bin/initdb" postgresql
+    need chromium "/usr/bin/google-chrome" chromium
+    need prometheus "/none" prometheus
+    need prometheus-pushgateway "/none" prometheus-pushgateway
+    need prometheus-alertmanager "/none" prometheus-alertmanager
+    need wrk "/none" wrk
+    need openssl "/none" openssl
+    need caddy "/none" caddy
+    need systemd-analyze "/none" systemd
+    need cc "/none" gcc
+    [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+}
+image() {
+    need buildah "/none" buildah
+    need debootstrap "/usr/sbin/debootstrap" debootstrap
+    need unshare "/none" util-linux
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring" # Ubuntu has it apart.
+}
+"${1:-tests}"
 [ -n "$missing" ] || exit 0
 root=""
 [ "$(id -u)" = 0 ] || root=sudo

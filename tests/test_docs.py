@@ -13,7 +13,14 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
 PARAMS = read_yaml(ROOT / "params.yaml")
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, flags=re.MULTILINE))
-CODE = re.findall(r"`([^`\n]+)`", README) + re.findall(r"^```\w*\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def marked(text: str) -> list[str]:
+    """Return what a page sets as code."""
+    return re.findall(r"`([^`\n]+)`", text) + re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+CODE = marked(README)
 GENERATED = {
     "data/raw",
     "data/simulate",
@@ -28,6 +35,7 @@ GENERATED = {
     ".venv-mlflow",
     "mlruns",
     "models",
+    "sbom",
     "reports/plots.html",
     "reports/drift.html",
 }
@@ -64,9 +72,29 @@ def test_the_two_commands_come_first() -> None:
     assert first[1].split("\n")[:2] == ["make repro", "make test"]
 
 
-def test_every_make_target_that_the_readme_names_exists() -> None:
-    named = {word for code in CODE for word in re.findall(r"\bmake ([a-z-]+)", code)}
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_that_a_page_names_exists(page: str) -> None:
+    named = {word for part in marked((ROOT / page).read_text()) for word in re.findall(r"\bmake ([a-z-]+)", part)}
+    assert named
     assert named <= TARGETS
+
+
+def test_every_file_and_program_that_contributing_names_exists() -> None:
+    parts = marked((ROOT / "CONTRIBUTING.md").read_text())
+    words = {word for part in parts for word in part.split()}
+    named = {word for word in words if re.fullmatch(r"[.\w-]+(/[.\w-]+)+/?|[\w-]+\.(yaml|md|toml|lock)", word)}
+    assert len(named) > 10
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_the_way_to_a_metric_is_as_contributing_says() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for name in re.findall(r"to `(\w+)` or `(\w+)` in `src/fraud/metrics.py`", text)[0]:
+        assert f"\ndef {name}(" in (ROOT / "src/fraud/metrics.py").read_text()
+
+
+def test_the_readmes_most_used_targets_exist() -> None:
     assert {
         "setup",
         "repro",

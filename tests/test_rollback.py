@@ -69,6 +69,15 @@ def test_a_section_that_is_gone_since_comes_back_with_the_model_that_read_it(mad
     assert made.text("params.yaml") == "batches: data/simulate\n\ntrain:\n  seed: second\n"
 
 
+def test_a_hook_that_refuses_every_commit_does_not_stop_it(made: History) -> None:
+    hook = made.path / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    made.loop("rollback")
+    assert made.run("git", "log", "-1", "--format=%s").startswith("Go back to model ")
+
+
 def test_a_lock_that_changed_without_another_model_is_passed_over(made: History) -> None:
     made.release("third", metrics="a newer look")
     made.loop("rollback")

@@ -26,8 +26,8 @@ RUNS = [(name, job, step["run"]) for name, job, step in STEPS if "run" in step]
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 
-def test_there_are_four() -> None:
-    assert set(FILES) == {"check", "deploy", "retrain", "rollback"}
+def test_there_are_five() -> None:
+    assert set(FILES) == {"check", "deploy", "nightly", "retrain", "rollback"}
 
 
 def test_each_step_is_one_line_that_calls_a_target_of_make() -> None:
@@ -243,6 +243,18 @@ def test_aws_is_reached_by_a_role_where_there_is_one(here: Place) -> None:
     run = here.run("retrain", "push", instead=RETRAIN)
     for call in ("drift", "drift-check"), ("retrain", "candidate"), ("propose", "propose"):
         assert run.environment(*call)["AWS_SECRET_ACCESS_KEY"] == SECRET
+
+
+def test_each_night_the_image_is_built_with_a_model_made_anew_or_that_of_the_bucket(here: Place) -> None:
+    night = dict.fromkeys(("repro", "pull-model", "test-image"), NOTHING)
+    assert here.run("nightly", "schedule", instead=night).targets("image") == ["repro", "test-image"]
+    here.variables, here.key = {"AWS_ROLE": ROLE, "AWS_REGION": "eu-central-1"}, (KEY, SECRET)
+    with listening() as server:
+        here.secrets = {"NOTIFY_URLS": server.url.replace("http", "json")}
+        run = here.run("nightly", "schedule", instead=night | {"test-image": "false"})
+    assert run.targets("image")[:2] == ["pull-model", "test-image"]
+    assert run.jobs == {"image": "failure"}
+    assert [json.loads(body)["title"] for body in server.bodies] == ["nightly failed"]
 
 
 def test_a_pull_request_of_this_repository_gets_a_comment(here: Place) -> None:

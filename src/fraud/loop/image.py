@@ -20,7 +20,7 @@ DOCKERFILE = "ops/Dockerfile"
 PARTS = (DOCKERFILE, ".dockerignore", LOCK, "requirements", "serve", "src/fraud")
 BUILDERS = ("docker", "podman", "buildah")
 LATEST = "latest"
-LABEL = "model.md5"
+LABEL, REVISION = "model.md5", "org.opencontainers.image.revision"
 
 
 class Image(NamedTuple):

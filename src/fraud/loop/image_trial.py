@@ -23,7 +23,8 @@ BASE = "localhost/fraud-base:bookworm"
 NAME = "localhost/fraud-trial"
 NEEDED = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}  # Programs by Debian package.
 WITHIN = 60.0  # Seconds until it is ready.
-GOAL = 160  # Megabytes that we add to the base.
+GOALS = {"without the base": 160, "with it": 350}  # Megabytes.
+OURS = ("opt/venv", "app")
 # The root is bound read-only in a mount namespace of its own; /data and /tmp are what an engine makes of the volumes.
 STAGE = """
 set -e
@@ -125,13 +126,25 @@ def read_only(root: Path, config: dict[str, Any]) -> None:
 
 
 def weigh(root: Path) -> None:
-    """Say how large our part is, and refuse one that has grown over what was promised."""
-    ours = sum(path.lstat().st_size for part in ("opt/venv", "app") for path in (root / part).rglob("*")) / 1e6
-    print(f"size: {ours:.0f} MB without the base")
-    if ours > GOAL:
-        raise Problem(
-            f"the image adds {ours:.0f} MB to its base, over {GOAL}; see what came in with requirements/serve.txt"
-        )
+    """Say how large the image is, our part and all of it, and refuse one that has grown over what was promised."""
+    ours = sum(_megabytes(root / part) for part in OURS)
+    for (what, goal), size in zip(GOALS.items(), (ours, _megabytes(root)), strict=True):
+        print(f"size {what}: {size:.0f} MB, of {goal} at most")
+        if size > goal:
+            raise Problem(f"the image has {size:.0f} MB {what}, over {goal}; see what came in with {image.DOCKERFILE}")
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.lstat().st_size for path in folder.rglob("*")) / 1e6
+
+
+def labelled(config: dict[str, Any], made: image.Image) -> None:
+    """See that the image says which commit and which model it is made of."""
+    labels = config.get("Labels") or {}
+    found = (labels.get(image.REVISION, ""), labels.get(image.LABEL, ""))
+    if found != (made.revision, made.md5):
+        raise Problem(f"labels {found}, expected {(made.revision, made.md5)}; mend LABEL in {image.DOCKERFILE}")
+    print(f"labels: commit {made.revision[:6]}…, model {made.md5[:6]}…")
 
 
 def _ended_well(*words: str) -> bool:
@@ -162,6 +175,7 @@ def main(*arguments: str) -> None:
         os.environ["BASE_IMAGE"] = BASE
         image.build("buildah", made, f"--isolation chroot {given.get('OPTIONS', '')}")
         config = image.config("buildah", made.tags[0])
+        labelled(config, made)
         with mounted(made.tags[0]) as root:
             read_only(root, config)
             trial(root, config, made.md5, Path(folder))
