@@ -1,27 +1,59 @@
 """What a commit says of itself: the md5s that it pins, its parameters and its reports; DVC is not asked."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fraud.errors import Problem
-from fraud.loop.files import LOCK, METRICS, MODEL, PARAMS, TEST, TRAIN
+from fraud.loop.files import INGEST, LOCK, METRICS, MODEL, PARAMS, SPLIT, TEST, TRAIN
 from fraud.loop.git import is_here, shown
 from fraud.loop.lockfile import recorded
 
 Read = TypeVar("Read")
 
 
+class Given(msgspec.Struct, frozen=True):
+    """What one source gave to a batch."""
+
+    labels: int
+    frauds: int
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A batch in reports/ingest.json."""
+
+    sources: dict[str, Given] = {}
+
+
+class Ingested(msgspec.Struct, frozen=True):
+    """reports/ingest.json."""
+
+    batches: dict[str, Batch]
+
+
+class Labels(NamedTuple):
+    """How many labels and frauds each source gave to the batches of the training window."""
+
+    labels: Counter[str]
+    frauds: Counter[str]
+
+
+NOBODY = Labels(Counter(), Counter())
+
+
 class Side(NamedTuple):
-    """One side of a difference: the md5 of each file that the commit pins, its parameters and metrics."""
+    """One side of a difference: the md5 of each file that the commit pins, its parameters, metrics and labels."""
 
     commit: str
     pins: dict[str, str]
     params: dict[str, Any]
     metrics: dict[str, Any]
+    given: Labels = NOBODY
 
     @property
     def data(self) -> dict[str, str]:
@@ -37,7 +69,7 @@ def side(commit: str) -> Side:
     pins = parsed(commit, LOCK, lambda text: recorded(_mapping(text))) if shown(commit, LOCK) else {}
     params = parsed(commit, PARAMS, _mapping) if shown(commit, PARAMS) else {}
     metrics = parsed(commit, METRICS, _object) if shown(commit, METRICS) else {}
-    return Side(commit, pins, params, metrics)
+    return Side(commit, pins, params, metrics, _given(commit))
 
 
 def parsed(commit: str, path: str, parse: Callable[[str], Read]) -> Read:
@@ -49,6 +81,20 @@ def parsed(commit: str, path: str, parse: Callable[[str], Read]) -> Read:
     except (YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
         said = " ".join(str(error).split())[:200]
         raise Problem(f"{path} of commit {commit[:9]} cannot be read ({said}); mend it there") from None
+
+
+def _given(commit: str) -> Labels:
+    found = Labels(Counter(), Counter())
+    if shown(commit, INGEST) and shown(commit, SPLIT):
+        ingested = parsed(commit, INGEST, lambda text: msgspec.json.decode(text, type=Ingested))
+        window = parsed(
+            commit, SPLIT, lambda text: [*_object(text)["train"]["batches"], *_object(text)["test"]["batches"]]
+        )
+        for batch in dict.fromkeys(window):
+            for source, given in ingested.batches.get(batch, Batch()).sources.items():
+                found.labels[source] += given.labels
+                found.frauds[source] += given.frauds
+    return found
 
 
 def _mapping(text: str) -> dict[str, Any]:
