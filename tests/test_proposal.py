@@ -17,9 +17,10 @@ from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop.pages.drift_reports import Drift
 from fraud.loop.proposing import proposal
-from fraud.loop.proposing.markdown import code, ours, plain
 from fraud.loop.proposing.proposal import Estimates, Proposal, Retrain, Window
-from fraud.loop.proposing.revision import Labels, Side
+from fraud.loop.proposing.revision import Side
+from fraud.markdown import code, ours, plain
+from fraud.sources import Given
 from proposals import GATE, NEW, OLD, TABLE, Loop, working_copy
 
 LIMIT = 65536
@@ -68,7 +69,7 @@ def one(drift: dict[str, Any] = DRIFT, **retrain: Any) -> Proposal:
         pins={"models/model.onnx": NEW, "data/simulate": "2" * 32},
         params={"batches": "data/simulate", "split": {"until": "2026-W12"}},
         metrics=METRICS | {"recall": 0.9},
-        given=Labels(Counter({"delivered": 300, "feedback:token-1": 700}), Counter({"feedback:token-1": 9})),
+        given=Given(Counter({"delivered": 300, "feedback:token-1": 700}), Counter({"feedback:token-1": 9})),
     )
     given = {"reason": "drift", "week": "2026-W12", "base": "a" * 40, "gate": GATE, "drifted": ["2026-W10"]} | retrain
     return Proposal(
@@ -119,7 +120,7 @@ def test_the_share_of_labels_by_source_is_shown_beside_the_one_before() -> None:
     assert "### Where the labels come from" in body(found)
     assert "| `feedback:token-1` | 700 | 70.0% | - | 9 |" in body(found)
     assert "| `delivered` | 300 | 30.0% | - | 0 |" in body(found)
-    past = Labels(Counter({"delivered": 9, "feedback:token-1": 1}), Counter())
+    past = Given(Counter({"delivered": 9, "feedback:token-1": 1}), Counter())
     assert "| 700 | 70.0% | 10.0% | 9 |" in body(found._replace(before=found.before._replace(given=past)))
     alone = found._replace(after=found.after._replace(given=past._replace(labels=Counter({"delivered": 1000}))))
     assert "All 1,000 came with their batches." in body(alone)
@@ -178,7 +179,7 @@ def test_a_word_of_the_data_can_be_nothing_but_a_word(word: str) -> None:
     found = one(drift, drifted=[word])
     window = msgspec.convert({"train": {"batches": [word], "rows": 1}, "test": {"batches": [word], "rows": 1}}, Window)
     params = {"cost": {"currency": word, word or "empty": word}}
-    given = Labels(Counter({word: 7, f"feedback:{word}": 5}), Counter())
+    given = Given(Counter({word: 7, f"feedback:{word}": 5}), Counter())
     after = found.after._replace(params=params, metrics=METRICS | {word: 1.0}, given=given)
     found = found._replace(window=window, after=after)
     plain_kinds, _ = shown(body(one(fired("V1", "V2", "V3"), drifted=["2026-W10"])))
@@ -202,7 +203,7 @@ def test_no_data_makes_a_body_that_github_would_refuse(words: list[str], word: s
     side = found.after._replace(
         params=dict.fromkeys(words, words[:3]),
         metrics=dict.fromkeys(words, value) | {f"{word}_interval": words},
-        given=Labels(Counter(dict.fromkeys(words, 5)), Counter()),
+        given=Given(Counter(dict.fromkeys(words, 5)), Counter()),
     )
     text = proposal.text(found._replace(after=side), "main", "https://github.com/bank/fraud")
     assert len(text.body) < LIMIT

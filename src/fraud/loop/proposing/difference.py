@@ -1,13 +1,12 @@
 """Tables of what differs between two commits: metrics, parameters, and the md5s of data and model."""
 
 import json
-from collections import Counter
 from typing import Any
 
 from fraud.labels import DELIVERED
 from fraud.loop.experiments import flat
-from fraud.loop.proposing.markdown import code, interval, is_number, number, table
 from fraud.loop.proposing.revision import Side
+from fraud.markdown import code, interval, is_number, number, table
 
 
 def metrics(before: Side, after: Side) -> str:
@@ -51,21 +50,16 @@ def _value(values: dict[str, Any], name: str) -> str:
 
 def labels(before: Side, after: Side) -> str:
     """Return who gave the labels of the training window, the largest first, as one source should not take over."""
-    now, past = after.given.labels, before.given.labels
-    if not now:
+    if not (now := after.given.labels):
         return ""
     if now.keys() == {DELIVERED}:
         return f"All {now.total():,} came with their batches."
     rows = [
-        [code(name), f"{count:,}", _share(name, now), _share(name, past), f"{after.given.frauds[name]:,}"]
+        [code(name), number(count), after.given.share(name), before.given.share(name), number(after.given.frauds[name])]
         for name, count in now.most_common()
     ]
     told = "`changed:` stands before a name where an earlier label of the payment said otherwise."
     return f"{table(['source', 'labels', 'share', 'share before', 'frauds'], rows)}\n\n{told}"
-
-
-def _share(name: str, labels: Counter[str]) -> str:
-    return f"{labels[name] / labels.total():.1%}" if labels[name] else "-"
 
 
 def data(before: Side, after: Side) -> str:

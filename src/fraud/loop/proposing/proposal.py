@@ -13,8 +13,8 @@ from fraud.loop.files import DRIFT, ESTIMATE, LOCK, MODEL, RETRAIN, SPLIT
 from fraud.loop.git import resolved
 from fraud.loop.pages.drift_reports import Check, Drift, Part, Week
 from fraud.loop.proposing import difference
-from fraud.loop.proposing.markdown import code, interval, number, ours, plain, table
 from fraud.loop.proposing.revision import Side, parsed, side
+from fraud.markdown import code, interval, number, ours, plain, table
 
 MARKER = re.compile(r"<!-- fraud-retrain model=(\w*) text=(\w+) -->")
 CHECKS, WEEKS = 10, 12  # Rows of the tables.

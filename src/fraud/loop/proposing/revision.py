@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -13,37 +12,10 @@ from fraud.errors import Problem
 from fraud.loop.files import INGEST, LOCK, METRICS, MODEL, PARAMS, SPLIT, TEST, TRAIN
 from fraud.loop.git import is_here, shown
 from fraud.loop.lockfile import recorded
+from fraud.sources import Given, of_window
 
 Read = TypeVar("Read")
-
-
-class Given(msgspec.Struct, frozen=True):
-    """What one source gave to a batch."""
-
-    labels: int
-    frauds: int
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """A batch in reports/ingest.json."""
-
-    sources: dict[str, Given] = {}
-
-
-class Ingested(msgspec.Struct, frozen=True):
-    """reports/ingest.json."""
-
-    batches: dict[str, Batch]
-
-
-class Labels(NamedTuple):
-    """How many labels and frauds each source gave to the batches of the training window."""
-
-    labels: Counter[str]
-    frauds: Counter[str]
-
-
-NOBODY = Labels(Counter(), Counter())
+NOBODY = Given(Counter(), Counter())
 
 
 class Side(NamedTuple):
@@ -53,7 +25,7 @@ class Side(NamedTuple):
     pins: dict[str, str]
     params: dict[str, Any]
     metrics: dict[str, Any]
-    given: Labels = NOBODY
+    given: Given = NOBODY
 
     @property
     def data(self) -> dict[str, str]:
@@ -83,18 +55,11 @@ def parsed(commit: str, path: str, parse: Callable[[str], Read]) -> Read:
         raise Problem(f"{path} of commit {commit[:9]} cannot be read ({said}); mend it there") from None
 
 
-def _given(commit: str) -> Labels:
-    found = Labels(Counter(), Counter())
-    if shown(commit, INGEST) and shown(commit, SPLIT):
-        ingested = parsed(commit, INGEST, lambda text: msgspec.json.decode(text, type=Ingested))
-        window = parsed(
-            commit, SPLIT, lambda text: [*_object(text)["train"]["batches"], *_object(text)["test"]["batches"]]
-        )
-        for batch in dict.fromkeys(window):
-            for source, given in ingested.batches.get(batch, Batch()).sources.items():
-                found.labels[source] += given.labels
-                found.frauds[source] += given.frauds
-    return found
+def _given(commit: str) -> Given:
+    if not (shown(commit, INGEST) and shown(commit, SPLIT)):
+        return NOBODY
+    split = parsed(commit, SPLIT, _object)
+    return parsed(commit, INGEST, lambda text: of_window(_object(text), split))
 
 
 def _mapping(text: str) -> dict[str, Any]:
