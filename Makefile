@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks model-card
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ plots: $(READY) ## draw the plots into reports/plots.html, which opens offline
 
 drift-report: $(READY) ## draw what drifted, week by week, into reports/drift.html, which opens offline
 	@$(RUN) fraud.loop.drift_page reports data/drift/profiles.json data/schemas
+
+model-card: $(READY) ## fill docs/model-card.md from the reports; `make repro` does so too
+	@$(RUN) fraud.loop.repro card
 
 exp: $(READY) ## compare the experiments of `dvc exp run` in a narrow table
 	@$(RUN) fraud.loop.experiments

@@ -60,7 +60,7 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
         found = pin.read(root, settings.model_path, settings.git_rev)
         return found, pin.model_bytes(root, found)
 
-    metrics_of_all = Metrics(folder, workers)
+    metrics_of_all = Metrics(folder, workers, auth.names)
     models = Models(folder, workers, bring, settings.max_rows, metrics_of_all.reloaded)
     log = Log(settings.request_log, settings.spool, settings.log_sync, folder, settings.retention_days)
     return Parts(
@@ -68,6 +68,7 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
         settings,
         auth,
         Rate(folder / "rate", settings.rate_limit) if settings.rate_limit else None,
+        Rate(folder / "feedback", settings.feedback_limit, counted="labels (FEEDBACK_LIMIT)"),
         workers,
         models,
         log,

@@ -30,6 +30,7 @@ class Parts(NamedTuple):
     settings: Settings
     auth: Auth
     rate: Rate | None
+    feedback_rate: Rate
     workers: Workers
     models: Models
     log: Log

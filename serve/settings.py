@@ -90,6 +90,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Limit | None,
         Setting("RATE_LIMIT", limit, "requests a caller, such as 100/second or 600/minute; unset: no limit"),
     ] = None
+    feedback_limit: Annotated[
+        Limit,
+        Setting("FEEDBACK_LIMIT", limit, "labels a caller may send; as many may come at once", "5000/hour"),
+    ]
     max_body: Annotated[int, Setting("MAX_BODY", size, "largest body of a request (1KB is 1024 bytes)", "16MB")]
     max_rows: Annotated[int, Setting("MAX_ROWS", whole(1, 10**7), "most rows of a request", "20000")]
     jwt_issuer: Annotated[str | None, Setting("JWT_ISSUER", word, "who signs JSON web tokens (claim iss)")] = None

@@ -14,6 +14,7 @@ stages:
   evaluate:
     cmd: 'true'
     deps: [models/model.onnx]
+    outs: [docs/model-card.md: {cache: false}]
     metrics: [reports/metrics.json: {cache: false}]
 """
 
@@ -31,6 +32,7 @@ class History(Copy):
             {
                 "models/.gitignore": "/model.onnx\n",
                 "reports/metrics.json": report.decode(),
+                "docs/model-card.md": report.decode(),
                 "params.yaml": f"batches: data/simulate\n\ntrain:\n  seed: {name}\n",
                 "dvc.yaml": GRAPH,
                 "dvc.lock": f"""\
@@ -48,6 +50,7 @@ stages:
     deps:
     - {{path: models/model.onnx, hash: md5, md5: {md5}, size: {len(content)}}}
     outs:
+    - {{path: docs/model-card.md, hash: md5, md5: {told}, size: {len(report)}}}
     - {{path: reports/metrics.json, hash: md5, md5: {told}, size: {len(report)}}}
 """,
             }

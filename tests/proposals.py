@@ -104,7 +104,7 @@ def working_copy(folder: Path) -> Loop:
     for name in (
         "dvc.lock",
         "params.yaml",
-        *(f"reports/{part}.json" for part in ("drift", "metrics", "estimate", "split")),
+        *(f"reports/{part}.json" for part in ("drift", "metrics", "estimate", "split", "ingest")),
     ):
         (work.path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, work.path / name)

@@ -79,7 +79,9 @@ def written(rows: list[Answer], schema: Schema, *, derive: bool = False) -> byte
 
 
 def answered(number: int, features: dict[str, Any], **given: Any) -> Answer:
-    plain = Answer(f"{W08} 00:00:{number % 60:02d}.000250", f"{number:032x}", None, 0, json.dumps(features), None, 0)
+    plain = Answer(
+        f"{W08} 00:00:{number % 60:02d}.000250", f"{number:032x}", None, 0, json.dumps(features), None, 0, None, None
+    )
     return plain._replace(**given)
 
 
@@ -233,7 +235,7 @@ def test_another_schema_makes_all_weeks_be_written_anew(log: Logbook) -> None:
     collected(log)
     path = Path("data/schemas/creditcard.yaml")
     path.write_text(path.read_text() + "  note: {role: ignored}\n")
-    assert collected(log)["2026-W08.csv"].splitlines()[0].endswith(b",Class,note")
+    assert collected(log)["2026-W08.csv"].splitlines()[0].endswith(b",Class,note,label_source")
 
 
 def test_seconds_count_from_the_first_monday_of_the_simulated_weeks_unless_the_caller_sent_its_time(
@@ -302,14 +304,32 @@ def test_derived_labels_come_only_when_they_are_asked_for_and_say_so(log: Logboo
     log.log(rows)
     log.label((rows[2], 0))
     plain = collected(log)["2026-W08.csv"]
-    assert [line.split(b",")[-1] for line in plain.splitlines()] == [b"Class", b"", b"", b"0"]
+    assert [line.split(b",")[-2] for line in plain.splitlines()] == [b"Class", b"", b"", b"0"]
     Path("params.yaml").write_text(PARAMS.format("true"))
     derived = collected(log)["2026-W08.csv"]
     assert [b",".join(line.split(b",")[-2:]) for line in derived.splitlines()] == [
         b"Class,label_source",
         b"1,derived",
         b"0,derived",
-        b"0,feedback",
+        b"0,feedback:a test",
+    ]
+
+
+def test_a_label_says_who_gave_it_and_whether_another_one_said_otherwise(log: Logbook) -> None:
+    rows = answers(5)
+    log.log(rows)
+    log.label((rows[0], 1), (rows[1], 1), (rows[2], 0), source="analyst, 2nd floor")
+    log.label((rows[0], 1), (rows[1], 0), (rows[2], 1), (rows[3], 0), source="token-0f0f0f0f")
+    log.label((rows[2], 0), source="analyst, 2nd floor")
+    table, rejected = checked(collected(log)["2026-W08.csv"])
+    assert rejected == []
+    assert table["Class"].to_pylist() == [1, 0, 0, 0, None]
+    assert table["label_source"].to_pylist() == [
+        "feedback:analyst, 2nd floor",  # Who confirms it changes nothing.
+        "changed:token-0f0f0f0f",
+        "changed:analyst, 2nd floor",
+        "feedback:token-0f0f0f0f",
+        None,
     ]
 
 

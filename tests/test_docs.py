@@ -46,7 +46,8 @@ NO_FILES = (
     "reports/",
     "retrain/",
     "fraud/checks",
-)  # Branches, a commit status.
+    "5000/hour",
+)  # Branches, a commit status, a limit.
 
 
 def edges() -> set[tuple[str, str]]:

@@ -76,7 +76,8 @@ def test_a_row_that_fits_is_kept_however_it_is_written(line: bytes) -> None:
 def test_a_row_without_a_label_is_kept_where_the_schema_allows_it() -> None:
     found = checked(b"1,2.5,10,", b"1,2.5,10,1")
     assert found.table["fraud"].to_pylist() == [None, 1]
-    assert summary(found, NUMBERS) == {"rows": 2, "kept": 2, "quarantined": 0, "frauds": 1, "unlabelled": 1}
+    counts = {"rows": 2, "kept": 2, "quarantined": 0, "frauds": 1, "unlabelled": 1}
+    assert summary(found, NUMBERS) == counts | {"sources": {"delivered": {"labels": 1, "frauds": 1}}}
 
 
 def test_columns_may_come_in_any_order() -> None:
@@ -172,7 +173,8 @@ def test_each_batch_is_counted_and_its_bad_rows_can_be_read_again(folder: Folder
     Path("batches/2026-W09.csv").write_bytes(HEADER + b"\n" + GOOD + b"\n1,x,10,0\n" + GOOD + b"\n1,2.5")
     Path("batches/2026-W10.csv").write_bytes(HEADER + b"\n" + GOOD + b"\n")
     counts = folder.run()
-    assert counts["2026-W09"] == {"rows": 4, "kept": 2, "quarantined": 2, "frauds": 0, "unlabelled": 0}
+    known = {"rows": 4, "kept": 2, "quarantined": 2, "frauds": 0, "unlabelled": 0}
+    assert counts["2026-W09"] == known | {"sources": {"delivered": {"labels": 2, "frauds": 0}}}
     with Path("quarantine/2026-W09.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0] == {"row": "2", "reason": "speed is 'x', expected a number", "line": "1,x,10,0"}

@@ -6,7 +6,7 @@ import pytest
 
 from examples import NUMBERS
 from fraud.errors import Problem
-from fraud.labels import known_labels
+from fraud.labels import by_source, known_labels
 from fraud.stages.ingest import Checked, ingest, summary
 from fraud.stages.split import Params, Splits, Window, split
 
@@ -35,7 +35,13 @@ def test_ingest_keeps_the_source_and_no_derived_label_is_known() -> None:
     assert found.rejected == []
     assert found.table["label_source"].to_pylist() == ["derived", "derived", "feedback", None, "feedback", None]
     assert found.table["fraud"].to_pylist() == [None, None, 1, 0, None, None]
-    assert summary(found, NUMBERS) == {"rows": 6, "kept": 6, "quarantined": 0, "frauds": 1, "unlabelled": 4}
+    assert summary(found, NUMBERS) == {"rows": 6, "kept": 6, "quarantined": 0, "frauds": 1, "unlabelled": 4} | {
+        "sources": {
+            "derived": {"labels": 2, "frauds": 1},
+            "feedback": {"labels": 1, "frauds": 1},
+            "delivered": {"labels": 1, "frauds": 0},
+        }
+    }
 
 
 def test_derived_labels_train_and_neither_test_nor_current_rows_have_them() -> None:
@@ -56,9 +62,26 @@ def test_a_stratified_split_tests_on_no_derived_label() -> None:
         assert known_labels(found.test, "fraud").null_count == 0
 
 
-def test_a_source_that_is_no_such_word_is_quarantined() -> None:
+def test_each_label_is_counted_for_who_gave_it_and_many_small_sources_are_one() -> None:
+    lines = [b"1,feedback:token-1", b"0,changed:token-1", b"0,", b"1,derived", b",feedback:token-1"]
+    found = by_source(sourced("W1", *lines, *[b"1,feedback:%03d" % number for number in range(40)] * 2).table, "fraud")
+    assert len(found) == 21
+    assert found["feedback:007"] == (2, 2)
+    assert found["others"] == (2 * 20 + 4, 2 * 20 + 2)
+    assert sum(given.labels for given in found.values()) == 84
+    assert by_source(sourced("W1", *lines).table, "fraud") == {
+        "feedback:token-1": (1, 1),
+        "changed:token-1": (1, 0),
+        "delivered": (1, 0),
+        "derived": (1, 1),
+    }
+
+
+@pytest.mark.parametrize("word", [b"guessed", b"derived:token-1", b"Feedback:token-1", b'"feedback:a\nb"'])
+def test_a_source_that_is_no_such_word_is_quarantined(word: bytes) -> None:
+    assert len(sourced("W1", b"1," + word).rejected) == 1
     found = sourced("W1", b"1,guessed")
-    assert found.rejected[0].reason == "label_source is 'guessed', expected one of feedback, derived"
+    assert found.rejected[0].reason == "label_source is 'guessed', expected one of feedback, changed, derived"
 
 
 def test_batches_without_sources_keep_the_columns_that_they_had() -> None:

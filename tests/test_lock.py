@@ -49,8 +49,8 @@ def test_what_one_stage_made_is_what_the_next_one_took() -> None:
             assert made.get(dep["path"], dep["md5"]) == dep["md5"], remedy(stage)
 
 
-def test_reports_in_git_are_those_that_the_lock_pins() -> None:
+def test_reports_and_the_model_card_in_git_are_those_that_the_lock_pins() -> None:
     for stage, entry in LOCK.items():
         for out in entry["outs"]:
-            if out["path"].startswith("reports/") and not out["path"].endswith("confusion.csv"):
+            if out["path"].startswith(("reports/", "docs/")) and not out["path"].endswith("confusion.csv"):
                 assert md5_of(ROOT / out["path"]) == out["md5"], f"{out['path']} changed: {remedy(stage)}"

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop.pages.drift_reports import Drift
 from fraud.loop.proposing import proposal
-from fraud.loop.proposing.markdown import code, ours, plain
 from fraud.loop.proposing.proposal import Estimates, Proposal, Retrain, Window
 from fraud.loop.proposing.revision import Side
+from fraud.markdown import code, ours, plain
+from fraud.sources import Given
 from proposals import GATE, NEW, OLD, TABLE, Loop, working_copy
 
 LIMIT = 65536
@@ -67,6 +69,7 @@ def one(drift: dict[str, Any] = DRIFT, **retrain: Any) -> Proposal:
         pins={"models/model.onnx": NEW, "data/simulate": "2" * 32},
         params={"batches": "data/simulate", "split": {"until": "2026-W12"}},
         metrics=METRICS | {"recall": 0.9},
+        given=Given(Counter({"delivered": 300, "feedback:token-1": 700}), Counter({"feedback:token-1": 9})),
     )
     given = {"reason": "drift", "week": "2026-W12", "base": "a" * 40, "gate": GATE, "drifted": ["2026-W10"]} | retrain
     return Proposal(
@@ -110,6 +113,17 @@ def test_the_body_begins_with_the_verdict_and_holds_all_that_a_reviewer_needs() 
     assert "git fetch origin retrain/2026-W12 && git switch --detach FETCH_HEAD" in text
     assert "make gate BASE=origin/main" in text
     assert f"Then main pins model `{OLD}` again" in text
+
+
+def test_the_share_of_labels_by_source_is_shown_beside_the_one_before() -> None:
+    found = one()
+    assert "### Where the labels come from" in body(found)
+    assert "| `feedback:token-1` | 700 | 70.0% | - | 9 |" in body(found)
+    assert "| `delivered` | 300 | 30.0% | - | 0 |" in body(found)
+    past = Given(Counter({"delivered": 9, "feedback:token-1": 1}), Counter())
+    assert "| 700 | 70.0% | 10.0% | 9 |" in body(found._replace(before=found.before._replace(given=past)))
+    alone = found._replace(after=found.after._replace(given=past._replace(labels=Counter({"delivered": 1000}))))
+    assert "All 1,000 came with their batches." in body(alone)
 
 
 def test_what_is_not_there_is_not_spoken_of() -> None:
@@ -165,7 +179,9 @@ def test_a_word_of_the_data_can_be_nothing_but_a_word(word: str) -> None:
     found = one(drift, drifted=[word])
     window = msgspec.convert({"train": {"batches": [word], "rows": 1}, "test": {"batches": [word], "rows": 1}}, Window)
     params = {"cost": {"currency": word, word or "empty": word}}
-    found = found._replace(window=window, after=found.after._replace(params=params, metrics=METRICS | {word: 1.0}))
+    given = Given(Counter({word: 7, f"feedback:{word}": 5}), Counter())
+    after = found.after._replace(params=params, metrics=METRICS | {word: 1.0}, given=given)
+    found = found._replace(window=window, after=after)
     plain_kinds, _ = shown(body(one(fired("V1", "V2", "V3"), drifted=["2026-W10"])))
     kinds, words = shown(body(found))
     assert set(kinds) <= set(plain_kinds)
@@ -185,7 +201,9 @@ WORDS = st.text(max_size=300) | st.sampled_from(EVIL)
 def test_no_data_makes_a_body_that_github_would_refuse(words: list[str], word: str, value: float) -> None:
     found = one(fired(*words), drifted=words, gate=GATE | {"table": "\n".join(words * 5), "sentence": word})
     side = found.after._replace(
-        params=dict.fromkeys(words, words[:3]), metrics=dict.fromkeys(words, value) | {f"{word}_interval": words}
+        params=dict.fromkeys(words, words[:3]),
+        metrics=dict.fromkeys(words, value) | {f"{word}_interval": words},
+        given=Given(Counter(dict.fromkeys(words, 5)), Counter()),
     )
     text = proposal.text(found._replace(after=side), "main", "https://github.com/bank/fraud")
     assert len(text.body) < LIMIT

@@ -16,7 +16,7 @@ from fraud.params_file import Value
 from fraud.yamlfile import read_yaml
 from repositories import Repository, small
 
-STAGES = ["simulate", "ingest", "split", "train", "evaluate", "estimate", "drift"]
+STAGES = ["simulate", "ingest", "split", "train", "evaluate", "estimate", "drift", "card"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_second_run_has_nothing_to_do(repository: Repository) -> None:
 def test_a_new_week_leaves_the_training_rows_alone_so_that_nothing_is_trained(repository: Repository) -> None:
     before = read_yaml(repository.path / "dvc.lock")["stages"]
     repository.set({"simulate.weeks": 10})
-    assert ran(repository.repro()) == ["simulate", "ingest", "split", "estimate", "drift"]
+    assert ran(repository.repro()) == ["simulate", "ingest", "split", "estimate", "drift", "card"]
     after = read_yaml(repository.path / "dvc.lock")["stages"]
     assert after["train"] == before["train"]
     rows = json.loads((repository.path / "reports/drift.json").read_text())["rows"]
@@ -66,7 +66,7 @@ def test_a_new_week_leaves_the_training_rows_alone_so_that_nothing_is_trained(re
 
 def test_the_window_moves_with_one_line_and_then_a_model_is_trained(repository: Repository) -> None:
     repository.set({"split.until": "2026-W09"})
-    assert ran(repository.repro()) == ["split", "train", "evaluate", "estimate", "drift"]
+    assert ran(repository.repro()) == ["split", "train", "evaluate", "estimate", "drift", "card"]
     assert "no batch came after" in (repository.path / "reports/drift.json").read_text()
 
 
@@ -205,7 +205,7 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(repository: Reposi
         subprocess.run(["umount", "-l", models], check=True)
     assert "Traceback" not in output
     assert "Read-only file system" in next(line for line in output.splitlines() if "models/model.onnx'" in line)
-    assert ran(repository.repro()) == ["train", "evaluate", "estimate", "drift"]
+    assert ran(repository.repro()) == ["train", "evaluate", "estimate", "drift", "card"]
 
 
 def test_an_output_that_is_pinned_but_not_kept_is_named(repository: Repository) -> None:

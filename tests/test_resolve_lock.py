@@ -43,7 +43,7 @@ def test_the_lock_is_that_of_the_merged_settings_and_is_staged_with_the_reports(
     said = lock(conflict)
     assert "next: `git diff --staged dvc.lock`" in said
     assert conflict.run("git", "diff", "--name-only", "--diff-filter=U") == ""
-    assert {"dvc.lock", "params.yaml", "reports/metrics.json"} <= staged(conflict)
+    assert {"dvc.lock", "params.yaml", "reports/metrics.json", "docs/model-card.md"} <= staged(conflict)
     assert conflict.run("git", "diff", "--name-only") == ""
     assert "up to date" in conflict.run("dvc", "status")
     conflict.run("git", "-c", "core.editor=true", "merge", "--continue")

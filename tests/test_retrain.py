@@ -200,7 +200,11 @@ def test_one_line_of_params_moves_and_the_lock_the_reports_and_the_weeks_follow(
         world.retrain()
     world.copy.run("git", "fetch", "-q", "origin")
     changed = world.copy.run("git", "diff", "--name-only", "main", "origin/retrain/2026-W10").split()
-    assert {name for name in changed if not name.startswith("reports/")} == {"dvc.lock", "params.yaml", RECORD}
+    rest = {name for name in changed if not name.startswith("reports/")}
+    assert rest == {"dvc.lock", "params.yaml", RECORD, "docs/model-card.md"}
+    assert f"| model | `{world.report('origin/retrain/2026-W10')['gate']['candidate']}`" in world.show(
+        "docs/model-card.md", "origin/retrain/2026-W10"
+    )
     lines = world.copy.run("git", "diff", "-U0", "main", "origin/retrain/2026-W10", "params.yaml").splitlines()[5:]
     old, new = lines
     assert old.startswith("-  until: 2026-W08 ")

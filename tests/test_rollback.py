@@ -26,7 +26,7 @@ def test_lock_settings_reports_and_model_are_those_before_and_one_commit_says_so
     head = made.head()
     said = made.loop("rollback")
     assert made.head("HEAD~1") == head
-    assert changed(made) == ["dvc.lock", "params.yaml", "reports/metrics.json"]
+    assert changed(made) == ["docs/model-card.md", "dvc.lock", "params.yaml", "reports/metrics.json"]
     assert made.run("git", "diff", "HEAD", "HEAD~2") == ""
     assert models(made) == "second"
     assert md5_of_text("second") in said

@@ -50,10 +50,10 @@ class Logbook:
         with self._engine.begin() as connection:
             connection.execute(insert(requests), [row._asdict() for row in rows])
 
-    def label(self, *pairs: tuple[Row, int]) -> None:
+    def label(self, *pairs: tuple[Row, int], source: str = "a test") -> None:
         """Give each of these answers a label, in this order."""
         labels = [
-            {"ts": "2026-03-09 00:00:00.000000", "request_id": row.id, "actual": actual, "source": "a test"}
+            {"ts": "2026-03-09 00:00:00.000000", "request_id": row.id, "actual": actual, "source": source}
             for row, actual in pairs
         ]
         with self._engine.begin() as connection:

@@ -50,6 +50,11 @@ class Auth:
         self._keys = IssuerKeys(settings.jwt_jwks) if settings.jwt_jwks else None
         self.knows_admins = bool(settings.admin_tokens or settings.jwt_jwks)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the static tokens, which logs, metrics and batches may show."""
+        return list(dict.fromkeys(caller.name for _, caller in self._static))
+
     def who(self, authorization: str | None) -> Caller:
         """Return the caller, or refuse with 401 and the reason."""
         if not authorization:

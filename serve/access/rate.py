@@ -1,4 +1,4 @@
-"""How many requests a caller may make: one limit for all threads of all workers, kept in a file that they share.
+"""How many requests a caller may make, or labels send: one limit for all threads of all workers, in a file they share.
 
 The rule is GCRA. It keeps one number a caller, the time at which all requests so far would have arrived had they come
 evenly. A request pushes it on by one interval, and is refused where that would lead more than a period ahead.
@@ -29,9 +29,12 @@ LOCK_WITHIN = 0.25  # Seconds after which that worker is taken to be stopped, an
 class Rate:
     """The limit of each caller; the clock is the machine's, in nanoseconds since it started, which nobody can set."""
 
-    def __init__(self, path: Path, limit: Limit, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        """Open the file that all workers share, or make it."""
+    def __init__(
+        self, path: Path, limit: Limit, clock: Callable[[], int] = time.monotonic_ns, counted: str = "requests"
+    ) -> None:
+        """Open the file that all workers share, or make it; `counted` is for the one who gets too many."""
         self._limit = limit
+        self._counted = counted
         self._clock = clock
         self._interval = -(-SECONDS[limit.period] * 10**9 // limit.requests)  # Rounded up: never more than the limit.
         self._ahead = self._interval * limit.requests
@@ -48,7 +51,7 @@ class Rate:
         if wait > 0:
             seconds = -(-wait // 10**9)
             most = f"the limit is {self._limit.requests} a {self._limit.period}"
-            detail = f"too many requests: {most}; ask again in {seconds} s"
+            detail = f"too many {self._counted}: {most}; ask again in {seconds} s"
             raise Refusal(429, detail, {"Retry-After": str(seconds)})
 
     def _count(self, who: int, place: int) -> int:

@@ -82,6 +82,14 @@ class Queries:
             answers, frauds = connection.execute(query).one()
         return answers, frauds
 
+    def disputed(self, count: int) -> int:
+        """Return how many requests got labels that contradict each other, among the `count` newest labels."""
+        newest = select(feedback).order_by(feedback.c.number.desc()).limit(count).subquery()
+        both = select(newest.c.request_id).group_by(newest.c.request_id)
+        both = both.having(func.min(newest.c.actual) < func.max(newest.c.actual))
+        with self._reach.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(both.subquery())) or 0
+
     def outcomes(self, count: int) -> Outcomes:
         """Return what the `count` requests labelled last turned out to be; the newest label of each counts."""
         later = feedback.alias()

@@ -1,7 +1,7 @@
 """What Prometheus reads: counters of all workers together, and what the log says of the last days."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ PROBABILITIES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 
 LABELS = ["legitimate", "fraud"]
 CODES = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503]
 RESULTS = ["changed", "unchanged", "refused"]
+KEPT, LIMITED = "kept", "limited"  # What became of a label.
+SIGNED = "jwt"  # All callers with JSON web tokens together: their names have no end, and the log has each.
 
 
 class Histogram(NamedTuple):
@@ -65,9 +67,11 @@ PROBABILITY = Histogram(LATENCY.end, PROBABILITIES)
 class Metrics:
     """The counters of this server by name."""
 
-    def __init__(self, run: Path, workers: Workers) -> None:
-        """Start at 0 for this process."""
-        self._counters = Counters(run, workers, PROBABILITY.end)
+    def __init__(self, run: Path, workers: Workers, callers: Sequence[str] = ()) -> None:
+        """Start at 0 for this process; `callers` are those of whom each has its own count of labels."""
+        kinds = [(source, result) for source in (*callers, SIGNED) for result in (KEPT, LIMITED)]
+        self._labels = {kind: place for place, kind in enumerate(kinds, PROBABILITY.end)}
+        self._counters = Counters(run, workers, PROBABILITY.end + len(kinds))
         self._folder = run
 
     def answered(self, probabilities: Values, frauds: int, seconds: float) -> None:
@@ -75,6 +79,11 @@ class Metrics:
         count = len(probabilities)
         seen = PROBABILITY.one(float(probabilities[0])) if count == 1 else PROBABILITY.many(probabilities)
         self._counters.add({ANSWERS: count - frauds, ANSWERS + 1: frauds, **LATENCY.one(seconds), **seen})
+
+    def labelled(self, caller: str, result: str) -> None:
+        """Count a label by who sent it."""
+        place = self._labels.get((caller, result), self._labels[SIGNED, result])
+        self._counters.add({place: 1})
 
     def refused(self, status: int) -> None:
         """Count an answer that is no success."""
@@ -97,6 +106,10 @@ class Metrics:
         yield CounterMetricFamily("fraud_predictions", "Predictions that said fraud.", value=float(totals[ANSWERS + 1]))
         yield _counter("errors", "Answers that were no success, by status.", "code", CODES, totals[ERRORS:])
         yield _counter("model_reloads", "Reloads of the model, by result.", "result", RESULTS, totals[RELOADS:])
+        labels = CounterMetricFamily("feedback", "Labels, by who sent them.", labels=["source", "result"])
+        for kind, place in self._labels.items():
+            labels.add_metric(list(kind), float(totals[place]))
+        yield labels
         yield PROBABILITY.family("fraud_probabilities", "Probabilities of fraud that were predicted.", totals)
         yield LATENCY.family("prediction_latency_seconds", "From a request's arrival to its answer.", totals)
 

@@ -29,6 +29,7 @@ class Seen(NamedTuple):
     outcomes: Outcomes
     drift: Drift | None  # None where dvc.lock names no rule.
     window: float  # Seconds from the oldest row that drift looked at; in less than a week days and hours do not mix.
+    disputed: int = 0  # Answers with labels that contradict each other.
 
     @property
     def fraud_rate(self) -> float | None:
@@ -71,7 +72,8 @@ class Watch:
         window = self._queries.sample(timestamp(timedelta(days=self._days)), SAMPLED)
         since = datetime.fromisoformat(f"{window[0].ts}+00:00") if window else datetime.now(UTC)
         seconds = (datetime.now(UTC) - since).total_seconds()
-        return Seen(answers, frauds, self._queries.outcomes(LABELLED), self._drift(window), seconds)
+        outcomes, disputed = self._queries.outcomes(LABELLED), self._queries.disputed(LABELLED)
+        return Seen(answers, frauds, outcomes, self._drift(window), seconds, disputed)
 
     def _drift(self, window: list[Row]) -> Drift | None:
         served = self._models.current()

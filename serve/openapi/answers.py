@@ -20,7 +20,7 @@ SUMMARY = record(
     counters={"type": "object"},
     latency_seconds=record(**dict.fromkeys(("p50", "p95", "p99"), UNKNOWN_NUMBER)),
     last_hour=record(answers=COUNT, frauds=COUNT, fraud_rate=UNKNOWN_NUMBER),
-    feedback=record(**OUTCOMES, **QUALITY),
+    feedback=record(**OUTCOMES, **QUALITY, disputed=COUNT),
     drift={"anyOf": [DRIFT, {"type": "null"}]},
     log=LOG,
 )

@@ -12,7 +12,7 @@ connect(async () => {
   facts(byId("hour"), [["answers", count(hour.answers)], ["fraud", count(hour.frauds)], ["share", percent(hour.fraud_rate)]]);
   const errors = each(counters.errors);
   facts(byId("errors"), errors.length ? errors : [["all", "none so far"]]);
-  facts(byId("feedback"), [["accuracy", percent(known.accuracy)], ["precision", percent(known.precision)], ["recall", percent(known.recall)],
+  facts(byId("feedback"), [...each(counters.feedback), ["contradicted", count(known.disputed)], ["accuracy", percent(known.accuracy)], ["precision", percent(known.precision)], ["recall", percent(known.recall)],
     ["fraud, said so", count(known.true_positives)], ["fraud, missed", count(known.false_negatives)],
     ["legitimate, said so", count(known.true_negatives)], ["legitimate, alarmed", count(known.false_positives)]]);
   drift(byId("drift-sentence"), byId("drift"), found.drift);

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from serve.answers import fingerprints
 from serve.journal.tables import Row
+from serve.measures.metrics import KEPT, LIMITED
 from serve.misfits import LONGEST_ID, NAME, Named, misfit, once, parse
 from serve.parts import admitted, answered, body, parts
 from serve.problems import Refusal
@@ -18,12 +19,17 @@ WORDS = {"true": True, "1": True, "false": False, "0": False}
 @routes.post("/feedback")
 def feedback() -> Response:
     """Keep the label of a prediction, which the body names by its id, by its transaction, or by its features."""
-    caller = admitted()
+    caller, here = admitted(), parts()
     row, actual = _by_features() if "actual_label" in request.args else _by_name()
     try:
-        parts().log.feedback(row.id, actual, caller.name)
+        here.feedback_rate.take(caller.name)
+        here.log.feedback(row.id, actual, caller.name)
     except LookupError:
         raise Refusal(404, f"the prediction {row.id} is gone from the log (LOG_RETENTION_DAYS)") from None
+    except Refusal:
+        here.metrics.labelled(caller.name, LIMITED)
+        raise
+    here.metrics.labelled(caller.name, KEPT)
     return answered({"id": row.id, "actual_label": actual, "is_fraud": bool(row.label), "model": row.model})
 
 

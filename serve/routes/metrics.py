@@ -61,7 +61,7 @@ def summary(here: Parts) -> dict[str, Any]:
         "counters": counted,
         "latency_seconds": here.metrics.latencies(),
         "last_hour": {"answers": seen.answers, "frauds": seen.frauds, "fraud_rate": seen.fraud_rate},
-        "feedback": {**seen.outcomes._asdict(), **seen.quality},
+        "feedback": {**seen.outcomes._asdict(), **seen.quality, "disputed": seen.disputed},
         "drift": None if drift is None else {**drift._asdict(), "window_seconds": seen.window},
         "log": {"state": here.log.state(), "pending": here.log.pending()},
     }
@@ -102,6 +102,7 @@ def _gauges(here: Parts, seen: Seen) -> Iterator[Metric]:
     yield gauges("labelled_answers", "Answers with a label, of the newest 10,000, by outcome.", "outcome", outcomes)
     for name, value in seen.quality.items():
         yield gauge(f"model_{name}", f"The {name} of answers that got a label, of the newest 10,000.", value)
+    yield gauge("feedback_disputed", "Answers whose labels contradict each other, by the newest 10,000.", seen.disputed)
     scores = seen.drift.scores if seen.drift else {}
     yield gauges("drift_score", "Distance from the training rows, as a share of what fires.", "feature", scores)
     yield gauge("drift_window_seconds", "From the oldest row that drift looks at until now.", seen.window)

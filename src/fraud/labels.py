@@ -1,12 +1,45 @@
-"""Where a label came from: what turned out to be true, or what the model itself had said (derived)."""
+"""Where a label came from: who said what turned out to be true, or the model itself (derived).
+
+The column `label_source` says `feedback:NAME`, or `changed:NAME` where an earlier label said otherwise, or `derived`,
+or nothing, and then the label was delivered with its batch.
+"""
+
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud.schema import GUESS, SOURCE, Column
 
-FEEDBACK, DERIVED = "feedback", "derived"
-SOURCES = Column(role="ignored", type="category", categories=(FEEDBACK, DERIVED), missing=True)
+FEEDBACK, CHANGED, DERIVED, DELIVERED, OTHERS = "feedback", "changed", "derived", "delivered", "others"
+SOURCES = Column(role="ignored", type="category", categories=(FEEDBACK, CHANGED, DERIVED), missing=True)
+MOST = 20  # Sources of a batch that are told by name.
+
+
+class Given(NamedTuple):
+    """What one source gave."""
+
+    labels: int
+    frauds: int
+
+
+def kinds(sources: pa.Array) -> pa.Array:
+    """Return the sources without the names of who gave the labels."""
+    return pc.replace_substring_regex(sources, rf"^({FEEDBACK}|{CHANGED}):.*$", r"\1")
+
+
+def by_source(table: pa.Table, label: str) -> dict[str, Given]:
+    """Return what each source gave to a batch, derived labels too; all but the largest are one."""
+    rows = taken_in(table, label)
+    rows = rows.filter(pc.is_valid(rows[label]))
+    sources = rows[SOURCE] if SOURCE in rows.column_names else pa.nulls(len(rows), pa.string())
+    named = pa.table({"source": pc.fill_null(sources, DELIVERED), "label": rows[label]})
+    counted = named.group_by("source").aggregate([("label", "count"), ("label", "sum")])
+    counted = counted.sort_by([("label_count", "descending"), ("source", "ascending")])
+    found = {one["source"]: Given(one["label_count"], one["label_sum"]) for one in counted.to_pylist()}
+    names, rest = list(found)[:MOST], [found[name] for name in list(found)[MOST:]]
+    others = {OTHERS: Given(sum(one.labels for one in rest), sum(one.frauds for one in rest))} if rest else {}
+    return {name: found[name] for name in names} | others
 
 
 def set_apart(table: pa.Table, label: str) -> pa.Table:

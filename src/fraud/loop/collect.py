@@ -89,6 +89,8 @@ def _told(written: Written, there: There | None) -> str:
     parts = [f"{written.rows} rows", f"{written.labelled} with a label", f"{written.frauds} of these fraud"]
     if written.derived:
         parts.append(f"{written.derived} with a derived label")
+    if written.changed:
+        parts.append(f"{written.changed} of which an earlier label said otherwise")
     if written.misfits:
         parts.append(f"left out as their features are not those of the schema: {written.misfits}")
     if there is None:

@@ -44,13 +44,15 @@ def ends(pull: dict[str, Any]) -> tuple[str, str]:
 
 
 def said(before: Side, after: Side) -> str:
-    """Return the comment: metrics, parameters, and md5s of data and model."""
+    """Return the comment: metrics, who gave the labels, parameters, and md5s of data and model."""
     same = before.pins.get(MODEL) == after.pins.get(MODEL)
     return "\n\n".join(
         [
             f"The model is {'the same' if same else 'another one'}. Before: where this branch left its base.",
             "### Metrics, each side on its own test rows",
             difference.metrics(before, after),
+            "### Where the labels come from",
+            difference.labels(before, after),
             "### Parameters",
             difference.params(before, after),
             "### Data and model",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fraud.errors import Problem, run
 from fraud.loop import repro
-from fraud.loop.files import GRAPH, LOCK, PARAMS, REPORTS
+from fraud.loop.files import CARD, GRAPH, LOCK, PARAMS, REPORTS
 from fraud.loop.git import git
 from fraud.loop.transfer import pull
 from fraud.yamlfile import read_yaml
@@ -23,7 +23,7 @@ def check_merged(unmerged: list[str]) -> None:
     """Stop where there is nothing to resolve, or where something that people write is not merged yet."""
     if LOCK not in unmerged:
         raise Problem(f"{LOCK}: git knows of no conflict in it; where the graph is stale, run `make repro`")
-    others = [path for path in unmerged if path != LOCK and not path.startswith(f"{REPORTS}/")]
+    others = [path for path in unmerged if path not in (LOCK, CARD) and not path.startswith(f"{REPORTS}/")]
     marked = [path for path in SOURCES if MARKERS.search(Path(path).read_text(encoding="utf-8"))]
     if both := sorted({*others, *marked}):
         raise Problem(f"{', '.join(both)}: not merged yet; mend and `git add` that first, then `make resolve-lock`")
@@ -43,7 +43,8 @@ def main() -> None:
     if pointer.exists():
         pull(str(pointer))  # Or DVC would record the batches that lie here in place of the merged ones.
     repro.main()
-    git("add", "--update", "--", LOCK, REPORTS)
+    card = git("ls-files", "--", CARD).splitlines()[:1]  # In a conflict it is listed once a side.
+    git("add", "--update", "--", LOCK, REPORTS, *card)
     print(
         f"{LOCK} and reports are made again and staged; next: `git diff --staged {LOCK}`, then `git merge --continue`"
     )

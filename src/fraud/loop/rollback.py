@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from fraud.errors import Problem, run
 from fraud.loop import past_settings
-from fraud.loop.files import GRAPH, LOCK, MODEL, PARAMS, SCHEMAS
+from fraud.loop.files import CARD, GRAPH, LOCK, MODEL, PARAMS, SCHEMAS
 from fraud.loop.git import git, resolved, shown
 from fraud.loop.lockfile import model_at, pinned
 from fraud.loop.progress import outputs
@@ -26,9 +26,9 @@ def before() -> str:
 
 
 def restored(commit: str) -> list[str]:
-    """Return the files to take from that commit: the lock, and the reports that either lock pins."""
+    """Return the files to take from that commit: the lock, and the reports and model card that either lock pins."""
     pins = pinned(shown(commit, LOCK)).keys() | pinned(shown("HEAD", LOCK)).keys()
-    reports = sorted(path for path in pins if path.startswith("reports/"))
+    reports = sorted(path for path in pins if path.startswith("reports/") or path == CARD)
     known = {name for tree in (commit, "HEAD") for name in git("ls-tree", "-r", "--name-only", tree).splitlines()}
     return [path for path in (LOCK, *reports) if path in known]
 

@@ -18,7 +18,7 @@ from fraud.columns import fit
 from fraud.csv_records import FIELD, fields, read_records
 from fraud.errors import Problem, run
 from fraud.header import header
-from fraud.labels import SOURCES, set_apart
+from fraud.labels import SOURCES, by_source, kinds, set_apart
 from fraud.outputs import whole, write_json
 from fraud.params import Section
 from fraud.schema import BATCH, SOURCE, Schema, load
@@ -116,16 +116,18 @@ def _fit_columns(text: pa.Table, schema: Schema) -> tuple[pa.Table, dict[int, st
     wanted = {name: column for name, column in schema.columns.items() if column.role != "ignored"}
     for name, column in (wanted | ({SOURCE: SOURCES} if SOURCE in text.column_names else {})).items():
         values = text[name].combine_chunks()
-        columns[name], misfits = fit(values, column)
+        columns[name], misfits = fit(kinds(values) if name == SOURCE else values, column)
         for misfit in misfits:
             for index in np.flatnonzero(misfit.rows):
                 reason = f"{name} {misfit.reason}".replace("{}", str(values[int(index)])[:LONGEST])
                 reasons.setdefault(int(index), []).append(reason)
+    if SOURCE in columns:
+        columns[SOURCE] = text[SOURCE].combine_chunks()  # With the names.
     return pa.table(columns), {index: "; ".join(parts) for index, parts in reasons.items()}
 
 
-def summary(checked: Checked, schema: Schema) -> dict[str, int]:
-    """Return the counts of a batch; rows = kept + quarantined."""
+def summary(checked: Checked, schema: Schema) -> dict[str, Any]:
+    """Return the counts of a batch, rows = kept + quarantined, and who gave how many labels."""
     kept, quarantined = len(checked.table), len(checked.rejected)
     label = checked.table[schema.label]
     return {
@@ -134,6 +136,7 @@ def summary(checked: Checked, schema: Schema) -> dict[str, int]:
         "quarantined": quarantined,
         "frauds": pc.sum(label).as_py() or 0,
         "unlabelled": label.null_count,
+        "sources": {name: given._asdict() for name, given in by_source(checked.table, schema.label).items()},
     }
 
 
@@ -147,7 +150,7 @@ def write_rejected(path: Path, rejected: list[Rejected]) -> None:
         draft.write_text(text.getvalue(), encoding="utf-8")
 
 
-def check_share(counts: dict[str, dict[str, int]], limit: float, target: Path) -> None:
+def check_share(counts: dict[str, dict[str, Any]], limit: float, target: Path) -> None:
     """Stop when a larger share of a batch than `limit` was quarantined."""
     for name, count in counts.items():
         if count["quarantined"] > limit * count["rows"]:

@@ -22,7 +22,7 @@ SCHEMA = f"{SCHEMAS}/creditcard.yaml"
 READ = "import sys, pandas; pandas.read_csv(sys.argv[1])"
 FLOOR = "\n".join(
     f"  s{stage}: {{cmd: touch out{stage}, deps: [{f'out{stage - 1}' if stage else 'start'}], outs: [out{stage}]}}"
-    for stage in range(7)
+    for stage in range(8)
 )
 
 
@@ -75,7 +75,7 @@ def no_op(folder: Path) -> None:
     for graph in (ours, floor):
         process(graph, "dvc", "repro", "-q")
     in_turns(
-        "no-op dvc repro against seven empty stages",
+        "no-op dvc repro against eight empty stages",
         lambda: process(ours, "dvc", "repro", "-q").seconds,
         lambda: process(floor, "dvc", "repro", "-q").seconds,
     )

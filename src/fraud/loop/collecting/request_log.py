@@ -26,7 +26,11 @@ WHERE coalesce(r.transaction_id, '') NOT LIKE 'smoke-%' GROUP BY substr(r.ts, 1,
 ANSWERS = """
 SELECT r.ts, r.id, r.transaction_id, r.label, r.features,
     (SELECT f.actual FROM feedback f WHERE f.request_id = r.id ORDER BY f.number DESC LIMIT 1),
-    (SELECT count(*) FROM feedback f WHERE f.request_id = r.id)
+    (SELECT count(*) FROM feedback f WHERE f.request_id = r.id),
+    (SELECT f.source FROM feedback f WHERE f.request_id = r.id AND f.actual = (
+        SELECT g.actual FROM feedback g WHERE g.request_id = r.id ORDER BY g.number DESC LIMIT 1
+    ) ORDER BY f.number LIMIT 1),
+    (SELECT min(f.actual) < max(f.actual) FROM feedback f WHERE f.request_id = r.id)
 FROM requests r WHERE r.ts >= :start AND r.ts < :end AND coalesce(r.transaction_id, '') NOT LIKE 'smoke-%'
 ORDER BY r.ts, r.id
 """
@@ -42,6 +46,8 @@ class Answer(NamedTuple):
     features: str  # JSON by name.
     actual: int | None  # The newest label.
     labels: int  # How many labels came; more only ever come.
+    source: str | None  # Who was the first to say what the newest label says: who only confirms it changes nothing.
+    changed: bool | None  # Whether an earlier label said otherwise.
 
 
 class Count(NamedTuple):

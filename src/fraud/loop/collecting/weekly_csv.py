@@ -11,12 +11,12 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from fraud.columns import NUMBER
-from fraud.labels import DERIVED, FEEDBACK
+from fraud.labels import CHANGED, DERIVED, FEEDBACK
 from fraud.loop.collecting.request_log import Answer, Count
 from fraud.loop.weeks import start
 from fraud.schema import SOURCE, Column, Schema
 
-FORMAT = 1  # Another number makes all weeks be written anew.
+FORMAT = 2  # Another number makes all weeks be written anew.
 EPOCH = start("2026-W01").replace(tzinfo=None)  # From here seconds count, as in the simulated weeks.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -35,6 +35,7 @@ class Written(NamedTuple):
     frauds: int  # That turned out to be.
     labelled: int  # Whose truth is known.
     derived: int
+    changed: int  # Labels of which an earlier one said otherwise.
     misfits: int  # Rows of other data sets, which are left out.
     known: Count
     first: str  # The id of the week's first answer.
@@ -49,7 +50,7 @@ class Form:
         self._derive = derive
         self._names = frozenset(schema.columns) - {schema.label}
         self._required = frozenset(name for name, column in schema.features.items() if not column.missing)
-        names = [*schema.columns, *([SOURCE] if derive else [])]
+        names = [*schema.columns, SOURCE]
         self.header = ",".join(map(_quoted, names)).encode() + b"\n"
         self._cells = [self._cell(name, schema.columns.get(name)) for name in names]
         roles = [[name, column.role, column.type] for name, column in schema.columns.items()]
@@ -70,9 +71,15 @@ class Form:
         value = answer.decision if answer.actual is None and self._derive else answer.actual
         return b"" if value is None else b"%d" % value
 
+    def source(self, answer: Answer) -> bytes:
+        """Return who says so, and whether somebody said otherwise before."""
+        if answer.actual is None:
+            return DERIVED.encode() if self._derive else b""
+        return _quoted(CONTROL.sub(" ", f"{CHANGED if answer.changed else FEEDBACK}:{answer.source}")).encode()
+
     def _cell(self, name: str, column: Column | None) -> Cell:
         if column is None:
-            return lambda _, answer: (DERIVED if answer.actual is None else FEEDBACK).encode()
+            return lambda _, answer: self.source(answer)
         if column.role == "label":
             return lambda _, answer: self.label(answer)
         if column.role == "feature":
@@ -88,7 +95,7 @@ class Form:
 def write_week(answers: Iterable[Answer], form: Form, file: BinaryIO) -> Written:
     """Write the file of one week, row by row."""
     md5, first, rows = hashlib.md5(form.header, usedforsecurity=False), "", 0
-    frauds = labelled = derived = misfits = labels = 0
+    frauds = labelled = derived = changed = misfits = labels = 0
     file.write(form.header)
     for answer in answers:
         first = first or answer.id
@@ -104,7 +111,9 @@ def write_week(answers: Iterable[Answer], form: Form, file: BinaryIO) -> Written
         labelled += answer.actual is not None
         frauds += answer.actual == 1
         derived += answer.actual is None and form.label(answer) != b""
-    return Written(rows, frauds, labelled, derived, misfits, Count(rows + misfits, labels), first, md5.hexdigest())
+        changed += bool(answer.changed)
+    known = Count(rows + misfits, labels)
+    return Written(rows, frauds, labelled, derived, changed, misfits, known, first, md5.hexdigest())
 
 
 def _number(raw: msgspec.Raw | None) -> bytes:

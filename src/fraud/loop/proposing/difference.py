@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from fraud.labels import DELIVERED
 from fraud.loop.experiments import flat
-from fraud.loop.proposing.markdown import code, interval, is_number, number, table
 from fraud.loop.proposing.revision import Side
+from fraud.markdown import code, interval, is_number, number, table
 
 
 def metrics(before: Side, after: Side) -> str:
@@ -45,6 +46,20 @@ def _value(values: dict[str, Any], name: str) -> str:
         return "-"
     value = values[name]
     return code(value if isinstance(value, str) else json.dumps(value, default=str))
+
+
+def labels(before: Side, after: Side) -> str:
+    """Return who gave the labels of the training window, the largest first, as one source should not take over."""
+    if not (now := after.given.labels):
+        return ""
+    if now.keys() == {DELIVERED}:
+        return f"All {now.total():,} came with their batches."
+    rows = [
+        [code(name), number(count), after.given.share(name), before.given.share(name), number(after.given.frauds[name])]
+        for name, count in now.most_common()
+    ]
+    told = "`changed:` stands before a name where an earlier label of the payment said otherwise."
+    return f"{table(['source', 'labels', 'share', 'share before', 'frauds'], rows)}\n\n{told}"
 
 
 def data(before: Side, after: Side) -> str:

@@ -13,8 +13,8 @@ from fraud.loop.files import DRIFT, ESTIMATE, LOCK, MODEL, RETRAIN, SPLIT
 from fraud.loop.git import resolved
 from fraud.loop.pages.drift_reports import Check, Drift, Part, Week
 from fraud.loop.proposing import difference
-from fraud.loop.proposing.markdown import code, interval, number, ours, plain, table
 from fraud.loop.proposing.revision import Side, parsed, side
+from fraud.markdown import code, interval, number, ours, plain, table
 
 MARKER = re.compile(r"<!-- fraud-retrain model=(\w*) text=(\w+) -->")
 CHECKS, WEEKS = 10, 12  # Rows of the tables.
@@ -162,6 +162,7 @@ def _content(one: Proposal, base: str, report: str | None) -> str:
     parts = {
         "": _verdict(one),
         "Metrics": _metrics(one),
+        "Where the labels come from": difference.labels(one.before, one.after),
         "Drift": _drift(one.drift),
         "How well the model did: promised without labels, and what came true": _weeks(one.estimates),
         "Parameters": difference.params(one.before, one.after),

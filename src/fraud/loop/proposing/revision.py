@@ -1,6 +1,7 @@
 """What a commit says of itself: the md5s that it pins, its parameters and its reports; DVC is not asked."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -8,20 +9,23 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fraud.errors import Problem
-from fraud.loop.files import LOCK, METRICS, MODEL, PARAMS, TEST, TRAIN
+from fraud.loop.files import INGEST, LOCK, METRICS, MODEL, PARAMS, SPLIT, TEST, TRAIN
 from fraud.loop.git import is_here, shown
 from fraud.loop.lockfile import recorded
+from fraud.sources import Given, of_window
 
 Read = TypeVar("Read")
+NOBODY = Given(Counter(), Counter())
 
 
 class Side(NamedTuple):
-    """One side of a difference: the md5 of each file that the commit pins, its parameters and metrics."""
+    """One side of a difference: the md5 of each file that the commit pins, its parameters, metrics and labels."""
 
     commit: str
     pins: dict[str, str]
     params: dict[str, Any]
     metrics: dict[str, Any]
+    given: Given = NOBODY
 
     @property
     def data(self) -> dict[str, str]:
@@ -37,7 +41,7 @@ def side(commit: str) -> Side:
     pins = parsed(commit, LOCK, lambda text: recorded(_mapping(text))) if shown(commit, LOCK) else {}
     params = parsed(commit, PARAMS, _mapping) if shown(commit, PARAMS) else {}
     metrics = parsed(commit, METRICS, _object) if shown(commit, METRICS) else {}
-    return Side(commit, pins, params, metrics)
+    return Side(commit, pins, params, metrics, _given(commit))
 
 
 def parsed(commit: str, path: str, parse: Callable[[str], Read]) -> Read:
@@ -49,6 +53,13 @@ def parsed(commit: str, path: str, parse: Callable[[str], Read]) -> Read:
     except (YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
         said = " ".join(str(error).split())[:200]
         raise Problem(f"{path} of commit {commit[:9]} cannot be read ({said}); mend it there") from None
+
+
+def _given(commit: str) -> Given:
+    if not (shown(commit, INGEST) and shown(commit, SPLIT)):
+        return NOBODY
+    split = parsed(commit, SPLIT, _object)
+    return parsed(commit, INGEST, lambda text: of_window(_object(text), split))
 
 
 def _mapping(text: str) -> dict[str, Any]:
