@@ -18,6 +18,8 @@ import pandas as pd
 import pytest
 
 import github as fake
+from fraud.errors import Problem
+from fraud.loop import retrain
 from fraud.loop.progress import STEPS
 from needed import needed
 from repositories import ENVIRONMENT, small
@@ -161,6 +163,23 @@ def world(begun: Begun, server: Server, made: Weeks, certificate: Path, tmp_path
     copy.run("git", "remote", "set-url", "origin", str(origin))
     with fake.serving(origin, certificate) as github:
         yield World(copy, origin, server, made, github)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--reason", "bogus"],
+            "REASON=bogus: expected one of schedule, push, force, drift, follow_up; make retrain [",
+        ),
+        (["--reason", "scheduled"], r"REASON=scheduled: expected .* \(did you mean 'schedule'\?\); make retrain"),
+        (["--onyl", "drift"], "unrecognized arguments: --onyl drift; make retrain"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(Problem, match=f"^{message.replace('[', '.')}") as problem:
+        retrain.options(words)
+    assert "\n" not in str(problem.value)
 
 
 def test_an_ordinary_week_trains_nothing_and_commits_nothing(world: World) -> None:
