@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import msgspec
 
+from fraud.errors import Problem
 from fraud.outputs import md5_of, write_json
 
 HIDDEN = (".", "_")  # With which names begin that are no batches.
@@ -41,6 +42,9 @@ class Moved(Exception):
 class Shelf(Protocol):
     """A folder or a bucket; `str()` of it is where it is, for a message."""
 
+    def check(self) -> None:
+        """Raise what would keep a file from being put there; nothing is changed."""
+
     def names(self) -> list[str]:
         """Return the name of each file that is not hidden."""
 
@@ -65,6 +69,14 @@ class Folder:
     def __str__(self) -> str:
         """Return its path."""
         return str(self._path)
+
+    def check(self) -> None:
+        """Raise that the folder, or what it would be made in, takes no files."""
+        nearest = next(path for path in (self._path, *self._path.parents) if path.exists())
+        if not nearest.is_dir():
+            raise Problem(f"{self}: {nearest} is a file, expected a folder; mend the path")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise Problem(f"{self}: {nearest} takes no files from this user; make it writable, or mend the path")
 
     def names(self) -> list[str]:
         """Return the name of each file that is not hidden."""
