@@ -442,6 +442,18 @@ def test_only_the_week_that_is_asked_for_is_collected(log: Logbook) -> None:
     assert set(collected(log, "WEEK=2026-W09")) == {"2026-W09.csv"}
 
 
+def test_without_to_the_weeks_go_into_the_folder_that_they_come_from(log: Logbook) -> None:
+    log.log(answers(5))
+    for path, content in {
+        "data/raw/creditcard.dvc": "outs:\n- path: creditcard\n",
+        ".dvc/config": "['remote \"weekly-creditcard\"']\n    url = ../delivery\n",
+    }.items():
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(content)
+    collect.main(f"LOG={log.url}")
+    assert set(files("delivery")) == {"2026-W08.csv"}
+
+
 @pytest.mark.parametrize("inner", ["", "/weekly/"])
 def test_a_file_where_the_folder_should_be_is_told_though_nothing_is_to_be_collected(log: Logbook, inner: str) -> None:
     Path("taken").touch()

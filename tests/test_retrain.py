@@ -194,6 +194,33 @@ def test_an_ordinary_week_trains_nothing_and_commits_nothing(world: World) -> No
     assert world.github.pulls == {}
 
 
+def test_the_weeks_of_a_folder_come_too_and_where_it_is_away_the_loop_goes_on_with_what_is_pinned(world: World) -> None:
+    copy, folder = world.copy, world.origin.parent / "weekly"
+    (copy.path / RAW).rename(folder)
+    copy.run("dvc", "remove", RECORD)
+    copy.loop("data", f"DIR={folder}")
+    copy.loop("repro")
+    copy.loop("transfer", "push")
+    copy.commit()
+    copy.run("git", "push", "-q", "origin", "main")
+    for week in NEW:
+        (folder / f"{week}.csv").write_bytes(world.made[DRIFTED][week])
+    folder.rename(folder.with_name("away"))
+    said = world.retrain("--only", "drift")
+    assert (
+        f"nothing to fetch: the weeks come from the folder {folder}, which is not on this machine; it goes on" in said
+    )
+    assert "no drift and no other reason to train" in said
+    folder.with_name("away").rename(folder)
+    said = world.retrain("--only", "candidate")
+    assert [line.partition(" (")[0] for line in said.splitlines() if " is new (" in line] == [
+        f"{week}.csv is new" for week in NEW
+    ]
+    assert world.branches().keys() == {"main", "retrain/2026-W10"}
+    assert world.show(RECORD, "origin/retrain/2026-W10") != world.show(RECORD, "origin/main")
+    assert copy.run("git", "status", "--porcelain") == ""
+
+
 def test_drift_ends_in_one_commit_and_one_pull_request_however_often_it_runs(world: World) -> None:
     main = world.branches()["main"]
     with world.weeks(DRIFTED, *NEW):

@@ -128,6 +128,24 @@ def test_a_place_that_cannot_be_looked_at_is_reported_and_looked_at_again(here: 
         until(lambda: runs() == 1)
 
 
+def test_a_folder_that_weeks_leave_again_asks_for_a_retraining_when_one_comes_and_not_when_one_goes(here: Path) -> None:
+    (here / "data/raw/creditcard.dvc").write_text("outs:\n- path: creditcard\n")
+    (here / ".dvc").mkdir()
+    (here / ".dvc/config").write_text("['remote \"weekly-creditcard\"']\n    url = ../weekly\n")
+    (here / "weekly/2026-W08.csv").unlink()
+    with watching(here):
+        rounds()
+        assert runs() == 0
+        (here / "weekly/2026-W09.csv").write_text("nine")
+        until(lambda: runs() == 1)
+        (here / "weekly/2026-W09.csv").unlink()
+        rounds()
+        (here / "weekly").rmdir()
+        until(lambda: "weekly: found no such folder; mount it" in (here / "said").read_text())
+    assert runs() == 1
+    assert "is gone" not in (here / "said").read_text()
+
+
 @pytest.mark.parametrize("lasts", ["0", "60"])
 def test_sigterm_ends_it_and_what_it_started(here: Path, lasts: str) -> None:
     (here / "lasts").write_text(lasts)

@@ -49,9 +49,10 @@ def recorded(folder: Path) -> Versions:
 
 def round_(before: Versions) -> Versions:
     """Retrain if something is new, and return the versions of which nothing more is to be done."""
-    dataset = weekly_place.dataset()
-    shelf = weekly_place.imported(Path(RAW, f"{dataset}.dvc"))
-    now = shelf.versions()
+    record = Path(RAW, f"{weekly_place.dataset()}.dvc")
+    shelf = weekly_place.imported(record)
+    # A week that has left a folder stays here; one that has left a bucket goes.
+    now = (before if weekly_place.added(record) else {}) | shelf.versions()
     told = news(before, now)
     if not told:
         return before

@@ -70,6 +70,11 @@ class Folder:
         """Return its path."""
         return str(self._path)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine has such a folder."""
+        return self._path.is_dir()
+
     def check(self) -> None:
         """Raise that the folder, or what it would be made in, takes no files."""
         nearest = next(path for path in (self._path, *self._path.parents) if path.exists())
@@ -84,7 +89,9 @@ class Folder:
         return [path.name for path in found if path.is_file() and not path.name.startswith(HIDDEN)]
 
     def versions(self) -> dict[str, str]:
-        """Return the md5 of each file that is not hidden."""
+        """Return the md5 of each file that is not hidden; a folder that is away is not an empty one."""
+        if not self.is_here:
+            raise Problem(f"{self}: found no such folder; mount it, or mend the path")
         return {name: md5_of(self._path / name) for name in self.names()}
 
     def find(self, name: str) -> There | None:
