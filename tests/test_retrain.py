@@ -182,6 +182,15 @@ def test_a_wrong_command_line_is_told_in_one_line(words: list[str], message: str
     assert "\n" not in str(problem.value)
 
 
+@pytest.mark.parametrize(("more", "expected"), [([], b'["drift", "Drift in 2026-W09", "V14"]\n'), (["--dry-run"], b"")])
+def test_what_people_are_to_be_told_goes_to_whoever_watches(more: list[str], expected: bytes) -> None:
+    reading, writing = os.pipe()
+    retrain.tell(retrain.options([f"--messages={writing}", *more]), "drift", "Drift in 2026-W09", "V14")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as messages:
+        assert messages.read() == expected
+
+
 def test_an_ordinary_week_trains_nothing_and_commits_nothing(world: World) -> None:
     before = world.branches()
     with world.weeks(ORDINARY, NEW[0]):

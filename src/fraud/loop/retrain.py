@@ -1,5 +1,6 @@
 """The loop: bring new weeks, look for drift, train anew, hold the model against main's, and propose it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -40,6 +41,7 @@ class Options(NamedTuple):
     dry_run: bool
     only: str | None
     base: str
+    messages: int | None
 
     @property
     def asked(self) -> str | None:
@@ -55,6 +57,7 @@ def options(words: Sequence[str]) -> Options:
     parser.add_argument("--dry-run", action="store_true", help="print the pull request; change nothing out there")
     parser.add_argument("--only", choices=("drift", "candidate"), help="stop after the verdict, or after the push")
     parser.add_argument("--base", default="main", help="the branch that is deployed")
+    parser.add_argument("--messages", type=int, help="the open file that takes what people are to be told, for watch")
     asked = Options(**vars(parser.parse_args(words)))
     if asked.reason and asked.reason not in REASONS:
         close = nearest(asked.reason, REASONS)
@@ -94,9 +97,13 @@ def refuse_worse(one: Proposed, asked: Options) -> None:
 
 
 def tell(asked: Options, event: notify.Event, title: str, text: str) -> None:
-    """Notify people, unless this is a dry run."""
-    if not asked.dry_run:
+    """Notify people, or whoever started this and knows what they were told; not in a dry run."""
+    if asked.dry_run:
+        return
+    if asked.messages is None:
         notify.notify(event, title, text)
+    else:
+        os.write(asked.messages, json.dumps([event, title, text]).encode() + b"\n")
 
 
 def push(one: Proposed, base: str, dry_run: bool) -> str:
