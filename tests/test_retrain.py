@@ -198,6 +198,8 @@ def test_an_ordinary_week_trains_nothing_and_commits_nothing(world: World) -> No
     assert "no drift and no other reason to train: nothing to do" in said
     assert "Running stage 'drift'" in said
     assert "Running stage 'train'" not in said
+    for hint in ("To track the changes", "git add", "autostage", "dvc push", "git diff"):
+        assert hint not in said
     assert world.branches() == before
     assert world.copy.run("git", "status", "--porcelain") == ""
     assert world.github.pulls == {}
@@ -282,6 +284,17 @@ def test_killed_in_every_step_it_goes_on_and_doubles_nothing(world: World) -> No
     assert len(world.github.pulls) == 1
     world.copy.run("git", "fetch", "-q", "origin")
     assert world.copy.run("git", "rev-list", "--count", f"main..{commit}").strip() == "1"
+
+
+def test_a_week_that_the_graph_refuses_is_named_and_so_is_where_to_mend_it(world: World) -> None:
+    world.made = world.made | {"cut off": {NEW[0]: b"Time,Amount,Class\n1,2,0\n"}}
+    with world.weeks("cut off", NEW[0]):
+        said = world.retrain(code=1).splitlines()
+    assert any(line.startswith("2026-W09.csv: column 'V1' is missing") for line in said)
+    assert said[-1] == (
+        "the graph did not run to its end; mend what the lines above name, code and params on main and weeks where "
+        "they come from, then run `make retrain` again"
+    )
 
 
 def test_a_worse_model_is_not_proposed(world: World) -> None:

@@ -53,7 +53,7 @@ def look(asked: str | None) -> Seen:
     """Run the graph as far as the drift verdict; `asked` is the reason that a person or a workflow gives."""
     before = _report(REPORT) if REPORT.exists() else {}
     model = _model()
-    repro.main(*ENOUGH, "drift")
+    _graph("drift")
     drift, ingested = _report(Path("reports/drift.json")), _report(Path("reports/ingest.json"))["batches"]
     names, window = batches.in_order(ingested), _window()
     newest = newest_labelled(ingested, params.load("retrain", Retrain).labelled, names)
@@ -62,7 +62,7 @@ def look(asked: str | None) -> Seen:
     print(*drift["sentences"], sep="\n")
     if _model() != model:
         raise Problem(
-            f"{LOCK}: the one on main does not fit its code or params; `make repro` there, and merge that first"
+            f"{LOCK}: the one on main does not fit its code or params; `make repro` on main, and merge that first"
         )
     return Seen(drift, _report(Path("reports/estimate.json")), cause(drift, asked, open_), until)
 
@@ -72,7 +72,7 @@ def train(until: str, before: dict[str, str]) -> bool:
     was = _window().until
     print(f"params.yaml: split.until: {was} -> {until}" if was != until else f"split.until stays {until}")
     change({"split.until": until})
-    repro.main(*ENOUGH)
+    _graph()
     return pinned(Path(LOCK).read_text(encoding="utf-8"))[MODEL] != before.get(MODEL)
 
 
@@ -124,6 +124,18 @@ def candidate(seen: Seen, why: Cause, base: str) -> Proposed | None:
     return proposed
 
 
+def _graph(*stages: str) -> None:
+    """Run the graph in this clone, where nothing is mended: it is made anew from main each time."""
+    try:
+        repro.graph(*ENOUGH, *stages, hints=False)
+    except repro.Failed as failed:
+        raise Problem(
+            f"{failed}, code and params on main and weeks where they come from, then run `make retrain` again"
+        ) from None
+    except repro.Stopped as stopped:
+        raise Problem(f"{stopped}, then run `make retrain` again") from None
+
+
 def _model() -> str | None:
     return pinned(Path(LOCK).read_text(encoding="utf-8")).get(MODEL)
 
@@ -137,4 +149,4 @@ def _report(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content
     except (OSError, ValueError) as error:
-        raise Problem(f"{path}: {error}; run `make repro`, and commit what it writes") from None
+        raise Problem(f"{path}: {error}; run `make repro` on main, and commit what it writes") from None
