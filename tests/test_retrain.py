@@ -416,7 +416,8 @@ def test_a_dry_run_prints_the_pull_request_and_leaves_no_trace_outside(world: Wo
         said = world.retrain("--dry-run")
         assert world.server.objects() == objects
     assert "Retrain on 2026-W07 to 2026-W10" in said
-    assert "### Metrics" in said
+    assert "### Both models on the same rows: this decides" in said
+    assert "These are different rows" in said
     assert world.branches().keys() == {"main"}
     assert world.github.requests == []
     assert world.copy.run("git", "status", "--porcelain") == ""
