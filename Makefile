@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks model-card
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks model-card pushed
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -119,6 +119,9 @@ retrain: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## new weeks i
 
 drift-check: $(READY) ## the part of `make retrain` up to the verdict
 	@$(RUN) fraud.loop.retrain $(LOOP) --only drift
+
+pushed: ## say whether a push to main since SINCE=commit was more than a retraining that was merged; needs no environment
+	@PYTHONPATH=src $(PYTHON) -m fraud.loop.pushed "SINCE=$$SINCE"
 
 candidate: $(READY) $(if $(MLFLOW_TRACKING_URI),.venv-mlflow/ready) ## the part of `make retrain` up to the pushed branch
 	@$(RUN) fraud.loop.retrain $(LOOP) --only candidate

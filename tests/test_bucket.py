@@ -98,11 +98,10 @@ def test_an_update_brings_new_weeks_and_says_which_are_new_changed_or_gone(copy:
         "2026-W04.csv": "amount\n4\n",
     }
     assert [line.partition(" (")[0] for line in said if line.startswith("2026-")] == [
-        "2026-W01.csv is gone from the bucket",
+        "2026-W01.csv is gone",
         "2026-W02.csv changed",
         "2026-W04.csv is new",
     ]
-    assert said[-1].startswith(f"`git diff` shows it in {RECORD}")
     assert read_yaml(copy.path / RECORD)["outs"][0]["md5"] in copy.run("git", "diff")
 
 
@@ -115,7 +114,7 @@ def test_an_update_where_the_data_is_not_yet_brings_it_first(copy: Copy, server:
     shutil.rmtree(copy.path / TARGET)
     with server.changed("bank/weekly_data/2026-W01.csv", None):
         said = update(copy)
-    assert [line for line in said if line.startswith("2026-W01.csv is gone")]
+    assert [line for line in said if line.startswith("2026-W01.csv is gone (")]
     assert sorted(weeks(copy)) == ["2026-W02.csv", "2026-W03.csv"]
 
 
@@ -183,5 +182,17 @@ def test_an_update_of_what_was_never_imported_names_the_remedy(
     Path(TARGET).parent.mkdir(parents=True)
     if record:
         Path(RECORD).write_text(record)
-    with pytest.raises(Problem, match=f"^{RECORD}: found no import from a bucket; start one with `make data S3="):
+    with pytest.raises(Problem, match=f"^{RECORD}: found no import; begin with `make data S3="):
         bucket.update(Path(TARGET))
+
+
+def test_an_import_from_a_folder_by_its_path_is_brought_up_to_date_too(before: Copy, tmp_path: Path) -> None:
+    copy, folder = before.twin(tmp_path / "copy"), tmp_path / "weekly"
+    folder.mkdir()
+    (folder / "2026-W01.csv").write_text("amount\n1\n")
+    (copy.path / TARGET).parent.mkdir(parents=True)
+    copy.run("dvc", "import-url", str(folder), TARGET)
+    (folder / "2026-W02.csv").write_text("amount\n2\n")
+    assert [line.partition(" (")[0] for line in update(copy) if line.startswith("2026-")] == ["2026-W02.csv is new"]
+    assert weeks(copy) == {"2026-W01.csv": "amount\n1\n", "2026-W02.csv": "amount\n2\n"}
+    assert update(copy)[-1] == f"{folder}: nothing new"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -459,3 +460,44 @@ def test_the_log_is_found_where_the_server_finds_it(log: Logbook, monkeypatch: p
 def test_only_the_week_that_is_asked_for_is_collected(log: Logbook) -> None:
     log.log(answers(2) + answers(2, W09))
     assert set(collected(log, "WEEK=2026-W09")) == {"2026-W09.csv"}
+
+
+def test_without_to_the_weeks_go_into_the_folder_that_they_come_from(log: Logbook) -> None:
+    log.log(answers(5))
+    for path, content in {
+        "data/raw/creditcard.dvc": "outs:\n- path: creditcard\n",
+        ".dvc/config": "['remote \"weekly-creditcard\"']\n    url = ../delivery\n",
+    }.items():
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(content)
+    collect.main(f"LOG={log.url}")
+    assert set(files("delivery")) == {"2026-W08.csv"}
+
+
+@pytest.mark.parametrize("inner", ["", "/weekly/"])
+def test_a_file_where_the_folder_should_be_is_told_though_nothing_is_to_be_collected(log: Logbook, inner: str) -> None:
+    Path("taken").touch()
+    with pytest.raises(Problem, match=r"^taken.*: taken is a file, expected a folder; mend the path"):
+        collected(log, to=f"taken{inner}")
+
+
+UNPRIVILEGED = """
+import os, sys
+from fraud.errors import run
+from fraud.loop import collect
+if os.geteuid() == 0:
+    os.setuid(65534)
+run(collect.main)
+"""
+
+
+def test_a_folder_that_takes_no_files_is_told_though_nothing_is_to_be_collected(log: Logbook, here: Path) -> None:
+    Path("weekly").mkdir(mode=0o555)
+    here.chmod(0o755)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", UNPRIVILEGED, f"LOG={log.url}", "TO=weekly/new"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert re.fullmatch(
+        r"weekly/new: weekly takes no files from this user; make it writable, or mend the path\n", done.stderr
+    )
+    assert done.returncode == 1

@@ -164,10 +164,9 @@ def test_runs_at_the_same_time_leave_the_newest_version(server: Server, log: Log
         ("s3://bank/weekly/", "", "found no credentials; set AWS_ACCESS_KEY_ID"),
     ],
 )
-def test_a_bucket_that_does_not_take_the_weeks_is_told_in_one_line(  # noqa: PLR0917
+def test_a_bucket_that_does_not_take_weeks_is_told_in_one_line_before_there_is_one(  # noqa: PLR0917
     server: Server, log: Logbook, monkeypatch: pytest.MonkeyPatch, place: str, secret: str, found: str
 ) -> None:
-    log.log(answers(1))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
@@ -178,7 +177,6 @@ def test_a_bucket_that_does_not_take_the_weeks_is_told_in_one_line(  # noqa: PLR
 
 
 def test_a_server_that_is_away_is_told_in_one_line(log: Logbook) -> None:
-    log.log(answers(1))
     with pytest.raises(Problem, match=r"^s3://bank/ at http://127.0.0.1:1: nobody answers there"):
         collect.main(f"LOG={log.url}", "TO=s3://bank", "ENDPOINT=http://127.0.0.1:1")
 

@@ -279,6 +279,8 @@ def quick_dvc(command: str, *arguments: str | Path) -> str:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working copy in which DVC is played."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n", encoding="utf-8")
     (tmp_path / "data" / "schemas").mkdir(parents=True)
     (tmp_path / "data" / "schemas" / "numbers.yaml").write_text(NUMBERS_YAML, encoding="utf-8")
     (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
@@ -292,8 +294,6 @@ def real(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working copy with git and DVC themselves."""
     monkeypatch.undo()
     monkeypatch.chdir(project)
-    (project / ".dvc").mkdir()
-    (project / ".dvc" / "config").write_text("[core]\n    analytics = false\n", encoding="utf-8")
     for words in (["init", "-q"], ["config", "user.name", "a"], ["config", "user.email", "a@b"]):
         subprocess.run(["git", *words], check=True)
     commit()
@@ -333,7 +333,7 @@ def test_a_large_file_becomes_batches_that_params_name(project: Path, capsys: py
         "params.yaml: batches: data/simulate -> data/raw/numbers",
         "params.yaml: split.until: 2026-W08 -> batch-02",
         "params.yaml: split.weeks is 4, but there are 2 batches up to batch-02; lower split.weeks, or move split.until",
-        "next: `make repro`, then `git add data params.yaml dvc.lock reports && git commit`",
+        "next: `make repro`, then `git add .dvc/config data params.yaml dvc.lock reports && git commit`",
     ]
     assert "reading times" in told.err
     assert "writing batches" in told.err
@@ -373,6 +373,44 @@ def test_a_folder_adds_its_weeks_beside_those_that_are_there(project: Path, caps
         "data/raw/numbers: 3 batches, from 2026-W07, the oldest by name, to 2026-W09",
     ]
     assert set(held(project)) == {"numbers.dvc", *(f"numbers/2026-W0{week}.csv" for week in (7, 8, 9))}
+
+
+def test_a_folder_is_remembered_and_its_new_and_changed_weeks_come(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.main(folder(project, W07=HEADER + rows(1), W08=HEADER + rows(2)))
+    (project / "delivery" / "2026-W07.csv").unlink()
+    folder(project, W08=HEADER + rows(2, 3), W09=HEADER + rows(4))
+    capsys.readouterr()
+    data.main("UPDATE=1")
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(" (")[0] for line in said[:2]] == ["2026-W08.csv changed", "2026-W09.csv is new"]
+    assert said[2].startswith("`git diff` shows it in data/raw/numbers.dvc")
+    assert {name for name in held(project) if "W" in name} == {f"numbers/2026-W0{week}.csv" for week in (7, 8, 9)}
+    assert held(project)["numbers/2026-W08.csv"] == HEADER + rows(2, 3)
+    data.main("UPDATE=1")
+    assert capsys.readouterr().out.startswith(f"{project}/delivery: nothing new\n")
+
+
+def test_a_folder_inside_the_working_copy_is_remembered_as_such(project: Path) -> None:
+    folder(project, W08=HEADER + rows(2))
+    data.main("DIR=delivery")
+    assert "url = ../delivery\n" in (project / ".dvc/config").read_text()
+
+
+def test_new_weeks_of_a_folder_that_is_gone_are_a_problem(project: Path) -> None:
+    data.main(folder(project, W08=HEADER + rows(2)))
+    (project / "delivery").rename(project / "elsewhere")
+    with pytest.raises(Problem, match=r"^.*/delivery: found no such folder; mend the path"):
+        data.main("UPDATE=1")
+
+
+def test_a_cut_file_makes_the_folder_forgotten(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data.main(folder(project, W08=HEADER + rows(2)))
+    data.main(one(project), "BATCHES=1")
+    assert ".dvc/config: new weeks do not come from a folder any more\n" in capsys.readouterr().out
+    with pytest.raises(Problem, match="found no import; begin with"):
+        data.main("UPDATE=1")
 
 
 def test_a_week_may_come_back_packed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

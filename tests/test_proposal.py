@@ -102,7 +102,7 @@ def test_the_body_begins_with_the_verdict_and_holds_all_that_a_reviewer_needs() 
     assert text.splitlines()[1] == f"**{GATE['sentence']}**"
     assert "Trained on `2026-W05` to `2026-W07` (60,000 rows), tested on `2026-W08` (20,000 rows)." in text
     assert TABLE in text
-    assert "Both models on the same 20,000 test rows with 137 frauds." in text
+    assert "Both on the same 20,000 test rows with 137 frauds, which neither was trained on." in text
     assert "| `V14` | `2026-W10` | 0.250 | 0.0231 | yes | 0.0722 |" in text
     assert "| `recall` | 0.854 | 0.900 | 0.796 to 0.912 | +0.046 |" in text
     assert "| `split.until` | - | `2026-W12` |" in text
@@ -126,6 +126,17 @@ def test_the_share_of_labels_by_source_is_shown_beside_the_one_before() -> None:
     assert "All 1,000 came with their batches." in body(alone)
 
 
+def test_metrics_on_other_rows_come_last_folded_without_a_difference_and_with_a_warning() -> None:
+    found = one(fired("V14"))
+    pins = found.after.pins | {"data/split/test.parquet": "3" * 32}
+    text = body(found._replace(after=found.after._replace(pins=pins)))
+    decides, record = text.index("### Both models on the same rows: this decides"), text.index("### For the record")
+    assert decides < text.index(TABLE) < text.index("### Drift") < record
+    assert "| `recall` |" not in text[:record]
+    assert "| `recall` | 0.854 | 0.900 | 0.796 to 0.912 |\n" in text[record:]
+    assert "These are different rows, so this table says nothing of which model is better" in text[record:]
+
+
 def test_what_is_not_there_is_not_spoken_of() -> None:
     gate = GATE | {
         "table": "",
@@ -135,7 +146,7 @@ def test_what_is_not_there_is_not_spoken_of() -> None:
     }
     first = one(gate=gate)
     text = body(first._replace(before=Side("a" * 40, {}, {}, {}), estimates=[]))
-    assert "There was nothing to compare with." in text
+    assert "There was nothing to compare with, so a person has to decide." in text
     assert "there is none to serve" in text
     assert "### Report" not in text
     assert "came true" not in text

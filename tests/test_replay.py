@@ -142,8 +142,8 @@ def test_a_model_that_is_missing_does_not_keep_the_others_of_the_week_from_being
     assert {one["model"]: one["equal"] for one in found["models"]} == {inside.model.md5: 3, OTHER: 0}
     code, said = ended("--week", "2026-W41", "--replay")
     assert code == 1
-    assert re.match(f"model {OTHER}: {OTHER}: is neither in the cache", said)
-    assert f"{OTHER}  not scored: model" in capsys.readouterr().out
+    assert said.startswith(f"model {OTHER}: is neither in the cache here nor in ")
+    assert f"{OTHER}  not scored, as told below\n" in capsys.readouterr().out
 
 
 def test_a_week_without_answers_is_no_success(inside: World, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 
 import github as fake
-from fraud.loop import gauges
+from fraud.errors import Problem
+from fraud.loop import gauges, retrain
 from fraud.loop.progress import STEPS
 from needed import needed
 from pushgateway import pushgateway
@@ -165,6 +166,32 @@ def world(begun: Begun, server: Server, made: Weeks, certificate: Path, tmp_path
         yield World(copy, origin, server, made, github)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--reason", "bogus"],
+            "REASON=bogus: expected one of schedule, push, force, drift, follow_up; make retrain [",
+        ),
+        (["--reason", "scheduled"], r"REASON=scheduled: expected .* \(did you mean 'schedule'\?\); make retrain"),
+        (["--onyl", "drift"], "unrecognized arguments: --onyl drift; make retrain"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(Problem, match=f"^{message.replace('[', '.')}") as problem:
+        retrain.options(words)
+    assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize(("more", "expected"), [([], b'["drift", "Drift in 2026-W09", "V14"]\n'), (["--dry-run"], b"")])
+def test_what_people_are_to_be_told_goes_to_whoever_watches(more: list[str], expected: bytes) -> None:
+    reading, writing = os.pipe()
+    retrain.tell(retrain.options([f"--messages={writing}", *more]), "drift", "Drift in 2026-W09", "V14")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as messages:
+        assert messages.read() == expected
+
+
 def test_an_ordinary_week_trains_nothing_and_commits_nothing(world: World) -> None:
     before = world.branches()
     with world.weeks(ORDINARY, NEW[0]):
@@ -172,9 +199,38 @@ def test_an_ordinary_week_trains_nothing_and_commits_nothing(world: World) -> No
     assert "no drift and no other reason to train: nothing to do" in said
     assert "Running stage 'drift'" in said
     assert "Running stage 'train'" not in said
+    for hint in ("To track the changes", "git add", "autostage", "dvc push", "git diff"):
+        assert hint not in said
     assert world.branches() == before
     assert world.copy.run("git", "status", "--porcelain") == ""
     assert world.github.pulls == {}
+
+
+def test_the_weeks_of_a_folder_come_too_and_where_it_is_away_the_loop_goes_on_with_what_is_pinned(world: World) -> None:
+    copy, folder = world.copy, world.origin.parent / "weekly"
+    (copy.path / RAW).rename(folder)
+    copy.run("dvc", "remove", RECORD)
+    copy.loop("data", f"DIR={folder}")
+    copy.loop("repro")
+    copy.loop("transfer", "push")
+    copy.commit()
+    copy.run("git", "push", "-q", "origin", "main")
+    for week in NEW:
+        (folder / f"{week}.csv").write_bytes(world.made[DRIFTED][week])
+    folder.rename(folder.with_name("away"))
+    said = world.retrain("--only", "drift")
+    assert (
+        f"nothing to fetch: the weeks come from the folder {folder}, which is not on this machine; it goes on" in said
+    )
+    assert "no drift and no other reason to train" in said
+    folder.with_name("away").rename(folder)
+    said = world.retrain("--only", "candidate")
+    assert [line.partition(" (")[0] for line in said.splitlines() if " is new (" in line] == [
+        f"{week}.csv is new" for week in NEW
+    ]
+    assert world.branches().keys() == {"main", "retrain/2026-W10"}
+    assert world.show(RECORD, "origin/retrain/2026-W10") != world.show(RECORD, "origin/main")
+    assert copy.run("git", "status", "--porcelain") == ""
 
 
 def test_drift_ends_in_one_commit_and_one_pull_request_however_often_it_runs(world: World) -> None:
@@ -233,6 +289,17 @@ def test_killed_in_every_step_it_goes_on_and_doubles_nothing(world: World) -> No
     assert len(world.github.pulls) == 1
     world.copy.run("git", "fetch", "-q", "origin")
     assert world.copy.run("git", "rev-list", "--count", f"main..{commit}").strip() == "1"
+
+
+def test_a_week_that_the_graph_refuses_is_named_and_so_is_where_to_mend_it(world: World) -> None:
+    world.made = world.made | {"cut off": {NEW[0]: b"Time,Amount,Class\n1,2,0\n"}}
+    with world.weeks("cut off", NEW[0]):
+        said = world.retrain(code=1).splitlines()
+    assert any(line.startswith("2026-W09.csv: column 'V1' is missing") for line in said)
+    assert said[-1] == (
+        "the graph did not run to its end; mend what the lines above name, code and params on main and weeks where "
+        "they come from, then run `make retrain` again"
+    )
 
 
 def test_a_worse_model_is_not_proposed_and_the_gauges_say_so(world: World, tmp_path: Path) -> None:
@@ -361,7 +428,8 @@ def test_a_dry_run_prints_the_pull_request_and_leaves_no_trace_outside(world: Wo
         said = world.retrain("--dry-run")
         assert world.server.objects() == objects
     assert "Retrain on 2026-W07 to 2026-W10" in said
-    assert "### Metrics" in said
+    assert "### Both models on the same rows: this decides" in said
+    assert "These are different rows" in said
     assert world.branches().keys() == {"main"}
     assert world.github.requests == []
     assert world.copy.run("git", "status", "--porcelain") == ""

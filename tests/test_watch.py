@@ -1,5 +1,6 @@
 """make watch: retraining runs when a week is new or changed where the batches are imported from, and only then."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,10 +15,11 @@ import pytest
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import watch
+from listening import listening
 
 # A retraining that writes down that it ran, and ends as the file `code` says, or lasts as long as it says.
 RETRAIN = """
-import signal, sys, time
+import os, signal, sys, time
 from pathlib import Path
 def end(*_):
     Path("ended").write_text("")
@@ -25,6 +27,8 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 with Path("runs").open("a") as file:
     file.write("ran\\n")
+for path in Path().glob("tells"):
+    os.write(int(sys.argv[-1].partition("=")[2]), path.read_bytes())
 time.sleep(float(Path("lasts").read_text()))
 sys.exit(int(Path("code").read_text()))
 """
@@ -52,10 +56,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def watching(here: Path) -> Iterator[subprocess.Popen[str]]:
+def watching(here: Path, urls: str = "") -> Iterator[subprocess.Popen[str]]:
     with (here / "said").open("w") as said:
         command = [sys.executable, "-c", WATCH, "EVERY=2s"]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "NOTIFY_URLS": urls, "PUSHGATEWAY": ""}
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True, env=environment)
     try:
         yield process
@@ -117,6 +121,48 @@ def test_a_round_that_failed_is_reported_and_the_next_one_tries_again(
     assert f"retrain: {word}\n" in (here / "said").read_text()
 
 
+def tells(here: Path, *messages: tuple[str, str, str]) -> None:
+    """Let the retraining tell this."""
+    (here / "new").write_text("".join(json.dumps(message) + "\n" for message in messages))
+    (here / "new").rename(here / "tells")
+
+
+def test_a_fault_and_a_drift_that_last_are_told_once_and_again_when_they_change(here: Path) -> None:
+    drift, away = ("drift", "Drift in 2026-W09", "V14"), ("failed", "The loop failed", "the bucket is away")
+    (here / "code").write_text("1")
+    (here / "weekly/2026-W09.csv").write_text("nine")
+    tells(here, ("looked", "", ""), drift, away)
+    with listening() as server, watching(here, server.url.replace("http", "json")):
+        until(lambda: runs() > 3)
+        tells(here, ("looked", "", ""), drift, ("failed", "The loop failed", "the token has expired"))
+        until(lambda: len(server.bodies) == 3)
+        tells(here, ("looked", "", ""), ("drift", "Drift in 2026-W09 and 2026-W10", "V14"), ("success", "", ""))
+        until(lambda: len(server.bodies) == 4)
+        tells(here, away)
+        until(lambda: len(server.bodies) == 5)
+        before = runs()
+        until(lambda: runs() > before + 2)
+    told = [(message["title"], message["message"]) for message in map(json.loads, server.bodies)]
+    assert told == [
+        ("Drift in 2026-W09", "V14"),
+        ("The loop failed", "the bucket is away"),
+        ("The loop failed", "the token has expired"),
+        ("Drift in 2026-W09 and 2026-W10", "V14"),
+        ("The loop failed", "the bucket is away"),
+    ]
+
+
+def test_a_place_that_is_away_is_told_once_and_again_when_it_was_back(here: Path) -> None:
+    with listening() as server, watching(here, server.url.replace("http", "json")):
+        for times in 1, 2:
+            (here / "weekly").rename(here / "away")
+            until(lambda times=times: len(server.bodies) == times)  # type: ignore[misc]
+            rounds()
+            (here / "away").rename(here / "weekly")
+            rounds()
+    assert [json.loads(body)["title"] for body in server.bodies] == ["New weeks cannot be looked for"] * 2
+
+
 def test_a_place_that_cannot_be_looked_at_is_reported_and_looked_at_again(here: Path) -> None:
     record = here / "data/raw/creditcard.dvc"
     content = record.read_text()
@@ -126,6 +172,24 @@ def test_a_place_that_cannot_be_looked_at_is_reported_and_looked_at_again(here: 
         until(lambda: "found no such file" in (here / "said").read_text())
         record.write_text(content)
         until(lambda: runs() == 1)
+
+
+def test_a_folder_that_weeks_leave_again_asks_for_a_retraining_when_one_comes_and_not_when_one_goes(here: Path) -> None:
+    (here / "data/raw/creditcard.dvc").write_text("outs:\n- path: creditcard\n")
+    (here / ".dvc").mkdir()
+    (here / ".dvc/config").write_text("['remote \"weekly-creditcard\"']\n    url = ../weekly\n")
+    (here / "weekly/2026-W08.csv").unlink()
+    with watching(here):
+        rounds()
+        assert runs() == 0
+        (here / "weekly/2026-W09.csv").write_text("nine")
+        until(lambda: runs() == 1)
+        (here / "weekly/2026-W09.csv").unlink()
+        rounds()
+        (here / "weekly").rmdir()
+        until(lambda: "weekly: found no such folder; mount it" in (here / "said").read_text())
+    assert runs() == 1
+    assert "is gone" not in (here / "said").read_text()
 
 
 @pytest.mark.parametrize("lasts", ["0", "60"])

@@ -125,7 +125,10 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("place")
     repository = empty(folder / "here")
     repository.write(
-        {"params.yaml": "dataset: creditcard\nbatches: weeks\n", "reports/drift.json": '{"drift": true}\n'}
+        {
+            "params.yaml": "dataset: creditcard\nbatches: weeks\nsplit:\n  until: 2026-W08\n",
+            "reports/drift.json": '{"drift": true}\n',
+        }
     )
     repository.write({"weeks/2026-W01.csv": "a\n1\n"})
     split = {part: {"batches": ["2026-W01"] if part == "train" else []} for part in ("train", "test", "current")}
@@ -161,7 +164,7 @@ RETRAIN = dict.fromkeys(("collect", "track", "system", "check", "test"), NOTHING
 def test_a_week_without_drift_ends_after_drift_and_keeps_its_reports(here: Place) -> None:
     run = here.run("retrain", "schedule", instead=RETRAIN | {"drift-check": QUIET})
     assert run.jobs == {"collect": "success", "drift": "success"}, run.log
-    assert run.made == ["drift drift-check", "drift batches TO=artifact"]
+    assert run.made == ["collect pushed", "drift drift-check", "drift batches TO=artifact"]
     assert (run.artifacts / "drift/reports/drift.json").exists()
     assert "2026-W01" in (run.artifacts / "drift/batches.csv").read_text()
 
@@ -183,6 +186,23 @@ def test_drift_leads_to_a_branch_a_pull_request_and_the_checks_of_it(here: Place
     assert (run.artifacts / "proposed").read_text().strip() == told["SHA"]
     assert run.environment("retrain", "candidate")["REASON"] == "drift"
     assert run.environment("drift", "drift-check")["REASON"] == "push"
+
+
+def test_a_retraining_that_was_merged_ends_before_any_environment_is_made(here: Place) -> None:
+    repository = here.repository
+    before = repository.run("git", "rev-parse", "HEAD").strip()
+    params = (repository.path / "params.yaml").read_text().replace("W08", "W09")
+    made = {"dvc.lock": "another", "reports/retrain.json": json.dumps({"base": before}), "params.yaml": params}
+    for name, text in made.items():
+        (repository.path / name).write_text(text)
+    repository.commit()
+    here.push()
+    try:
+        run = here.run("retrain", "push", payload={"before": before}, instead=RETRAIN)
+    finally:
+        repository.run("git", "reset", "-q", "--hard", before)
+    assert run.jobs == {"collect": "success"}, run.log
+    assert run.made == ["collect pushed"]
 
 
 def test_only_what_talks_to_github_gets_its_token(here: Place) -> None:

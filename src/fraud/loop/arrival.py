@@ -1,35 +1,48 @@
-"""New weeks: from the request log into the bucket, and from the bucket into the working copy."""
+"""New weeks: from the request log to where the weeks come from, and from there into the working copy."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from fraud import schema
 from fraud.errors import Problem
-from fraud.loop.files import RAW
-from fraud.loop.importing import bucket
-from fraud.yamlfile import read_yaml
+from fraud.loop.collecting import weekly_place
+from fraud.loop.collecting.shelf import Folder
+from fraud.loop.files import RAW, SCHEMAS
+from fraud.loop.importing import bucket, folder
+from fraud.loop.importing.raw_folder import Place
 
 
 def collect(dataset: str) -> None:
-    """Put finished weeks of the request log to where the weeks are imported from, if there are both."""
-    has_log = bool(os.environ.get("REQUEST_LOG")) or Path("data/requests.db").exists()
-    if not (has_log and _imported(dataset)):
-        print("nothing to collect: " + ("the weeks are not imported from a bucket" if has_log else "no request log"))
-        return
-    code = subprocess.run([sys.executable, "-m", "fraud.loop.collect"], check=False).returncode
-    if code:
+    """Put finished weeks of the request log to where the weeks come from, if there are both."""
+    if not (os.environ.get("REQUEST_LOG") or Path("data/requests.db").exists()):
+        print("nothing to collect: no request log")
+    elif reason := _unreachable(dataset):
+        print(f"nothing to collect: {reason}")
+    elif subprocess.run([sys.executable, "-m", "fraud.loop.collect"], check=False).returncode:
         raise Problem("the request log could not be collected; mend what the line above names, then run it again")
 
 
 def fetch(dataset: str) -> None:
-    """Bring the weeks that are new where they are imported from."""
-    if _imported(dataset):
-        bucket.update(Path(RAW, dataset))
+    """Bring the weeks that are new or changed where they come from; without such a place those that are pinned stay."""
+    if reason := _unreachable(dataset):
+        print(f"nothing to fetch: {reason}; it goes on with those that are pinned")
     else:
-        print("nothing to fetch: the weeks are not imported from a bucket")
+        update(Place(Path(RAW, dataset), schema.load(f"{SCHEMAS}/{dataset}.yaml")))
 
 
-def _imported(dataset: str) -> bool:
+def update(place: Place) -> bool:
+    """Bring what is new or changed, print it, and return whether anything is."""
+    source = weekly_place.added(place.pointer)
+    return folder.update(source, place) if source else bucket.update(place.folder)
+
+
+def _unreachable(dataset: str) -> str:
+    """Return why new weeks can neither be put where the weeks come from nor be had there, or nothing."""
     record = Path(RAW, f"{dataset}.dvc")
-    return record.exists() and bool(read_yaml(record).get("deps"))
+    if not weekly_place.is_known(record):
+        return "the weeks come from no bucket and no folder"
+    place = weekly_place.imported(record)
+    away = isinstance(place, Folder) and not place.is_here
+    return f"the weeks come from the folder {place}, which is not on this machine" if away else ""

@@ -10,17 +10,17 @@ from fraud import batches, gate_rule, params
 from fraud.errors import Problem
 from fraud.loop import gate, repro
 from fraud.loop.champion import NotComparable
-from fraud.loop.files import LOCK, MODEL
+from fraud.loop.files import DRIFT, ESTIMATE, INGEST, LOCK, RETRAIN, SPLIT
 from fraud.loop.gate import Judgement
 from fraud.loop.git import git
-from fraud.loop.lockfile import pinned
+from fraud.loop.lockfile import model_at, model_here, model_in
 from fraud.loop.progress import step
 from fraud.loop.window import Cause, Retrain, Window, cause, later, newest_labelled, waiting
 from fraud.outputs import write_json
 from fraud.params_file import change
 from fraud.yamlfile import read_yaml
 
-REPORT = Path("reports/retrain.json")
+REPORT = Path(RETRAIN)
 ENOUGH = ["--pull", "--allow-missing"]  # Bring only what a stage has to read.
 
 
@@ -53,8 +53,8 @@ def look(asked: str | None) -> Seen:
     """Run the graph as far as the drift verdict; `asked` is the reason that a person or a workflow gives."""
     before = _report(REPORT) if REPORT.exists() else {}
     model = _model()
-    repro.main(*ENOUGH, "drift")
-    drift, ingested = _report(Path("reports/drift.json")), _report(Path("reports/ingest.json"))["batches"]
+    _graph("drift")
+    drift, ingested = _report(Path(DRIFT)), _report(Path(INGEST))["batches"]
     names, window = batches.in_order(ingested), _window()
     newest = newest_labelled(ingested, params.load("retrain", Retrain).labelled, names)
     until = later(names, window.until, newest)
@@ -62,18 +62,18 @@ def look(asked: str | None) -> Seen:
     print(*drift["sentences"], sep="\n")
     if _model() != model:
         raise Problem(
-            f"{LOCK}: the one on main does not fit its code or params; `make repro` there, and merge that first"
+            f"{LOCK}: the one on main does not fit its code or params; `make repro` on main, and merge that first"
         )
-    return Seen(drift, _report(Path("reports/estimate.json")), cause(drift, asked, open_), until)
+    return Seen(drift, _report(Path(ESTIMATE)), cause(drift, asked, open_), until)
 
 
-def train(until: str, before: dict[str, str]) -> bool:
-    """Move the window and run the graph; return whether another model came out."""
+def train(until: str, before: str | None) -> bool:
+    """Move the window and run the graph; return whether another model than `before` came out."""
     was = _window().until
     print(f"params.yaml: split.until: {was} -> {until}" if was != until else f"split.until stays {until}")
     change({"split.until": until})
-    repro.main(*ENOUGH)
-    return pinned(Path(LOCK).read_text(encoding="utf-8"))[MODEL] != before.get(MODEL)
+    _graph()
+    return _model() != before
 
 
 def judge(base: str) -> Judgement:
@@ -81,8 +81,7 @@ def judge(base: str) -> Judgement:
     try:
         found = gate.judge(base)
     except NotComparable as problem:
-        ours = pinned(Path(LOCK).read_text(encoding="utf-8"))[MODEL]
-        found = Judgement("not compared", f"Not compared: {problem}", None, ours)
+        found = Judgement("not compared", f"Not compared: {problem}", None, model_here())
     print(gate.told(found, base), flush=True)
     return found
 
@@ -92,7 +91,7 @@ def write_report(one: Proposed, seen: Seen, was: str | None, base: str) -> None:
 
     The new window has no weeks after it, so that its own reports of drift and estimate do not show what set it off.
     """
-    trained = _report(Path("reports/split.json"))["train"]["batches"]
+    trained = _report(Path(SPLIT))["train"]["batches"]
     open_ = [*(_report(REPORT) if REPORT.exists() else {}).get("drifted", ()), *one.cause.weeks]
     write_json(
         REPORT,
@@ -111,11 +110,11 @@ def write_report(one: Proposed, seen: Seen, was: str | None, base: str) -> None:
 
 def candidate(seen: Seen, why: Cause, base: str) -> Proposed | None:
     """Train and judge; return nothing where no other model than main's came out."""
-    before, was = git("show", f"HEAD:{LOCK}"), _window().until
+    was = _window().until
     if seen.until is None:
         print("no week has labels yet, so there is nothing to train on")
         return None
-    if not train(seen.until, pinned(before)):
+    if not train(seen.until, model_at("HEAD")):
         print(f"the same model as on {base} came out: nothing to propose until a newer week has labels")
         return None
     step("gate")
@@ -124,8 +123,20 @@ def candidate(seen: Seen, why: Cause, base: str) -> Proposed | None:
     return proposed
 
 
+def _graph(*stages: str) -> None:
+    """Run the graph in this clone, where nothing is mended: it is made anew from main each time."""
+    try:
+        repro.graph(*ENOUGH, *stages, hints=False)
+    except repro.Failed as failed:
+        raise Problem(
+            f"{failed}, code and params on main and weeks where they come from, then run `make retrain` again"
+        ) from None
+    except repro.Stopped as stopped:
+        raise Problem(f"{stopped}, then run `make retrain` again") from None
+
+
 def _model() -> str | None:
-    return pinned(Path(LOCK).read_text(encoding="utf-8")).get(MODEL)
+    return model_in(Path(LOCK).read_text(encoding="utf-8"))
 
 
 def _window() -> Window:
@@ -137,4 +148,4 @@ def _report(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content
     except (OSError, ValueError) as error:
-        raise Problem(f"{path}: {error}; run `make repro`, and commit what it writes") from None
+        raise Problem(f"{path}: {error}; run `make repro` on main, and commit what it writes") from None

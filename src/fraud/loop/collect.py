@@ -150,6 +150,7 @@ def main(*arguments: str) -> None:
     imported = Path(RAW, f"{dataset}.dvc")
     to, endpoint = given.get("TO"), given.get("ENDPOINT", "")
     shelf = weekly_place.named(to, endpoint) if to else weekly_place.imported(imported)
+    shelf.check()  # Also in a week in which nothing is to be collected: the next one would be the first to fail.
     log = RequestLog(named("LOG", given["LOG"]) if "LOG" in given else address(os.environ))
     # Before the log is read: what leaves the spool meanwhile is in the log by then.
     waits = waiting(Path(os.environ.get("SPOOL") or "data/spool"))

@@ -10,6 +10,7 @@ from fraud.loop.proposing.github import Repository
 from fraud.loop.proposing.revision import Side, side
 
 UNTOUCHED = f"By now this pull request leaves {LOCK} as it is: no metric, no data and no model changes."
+OTHER_ROWS = "each side on other test rows, so they do not compare"
 DEEPER = "`git fetch origin`, or check out with fetch-depth: 0"
 
 
@@ -49,7 +50,7 @@ def said(before: Side, after: Side) -> str:
     return "\n\n".join(
         [
             f"The model is {'the same' if same else 'another one'}. Before: where this branch left its base.",
-            "### Metrics, each side on its own test rows",
+            "### Metrics, " + ("both on the same test rows" if difference.same_rows(before, after) else OTHER_ROWS),
             difference.metrics(before, after),
             "### Where the labels come from",
             difference.labels(before, after),

@@ -1,19 +1,17 @@
 """Bring your own batches into data/raw/<dataset>, record them with DVC and point params.yaml at them."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from fraud import batches, schema
 from fraud.errors import Problem, run
+from fraud.loop import arrival, remote
 from fraud.loop.files import RAW, SCHEMAS
-from fraud.loop.importing import bucket
-from fraud.loop.importing.cut import chunks, cut, head
+from fraud.loop.importing import bucket, folder
+from fraud.loop.importing.cut import cut, head
 from fraud.loop.importing.raw_folder import Place, recorded_files, replaced
 from fraud.loop.repro import alone
-from fraud.outputs import md5_of
 from fraud.params import FILE
 from fraud.params_file import change
 from fraud.schema import Schema
@@ -23,9 +21,9 @@ FORMS = """say where the batches come from, in one of four ways:
   make data CSV=payments.csv [BATCHES=8]                       one large file, cut by its time column
   make data DIR=folder                                         a folder of weekly files like 2026-W08.csv
   make data S3=s3://bucket/prefix/ [ENDPOINT=https://host]     such a folder in a bucket
-  make data UPDATE=1                                           new weeks of that bucket"""
+  make data UPDATE=1                                           new weeks of that folder or bucket"""
 OPTIONS = {"BATCHES": "CSV", "ENDPOINT": "S3"}
-NEXT = "next: `make repro`, then `git add data params.yaml dvc.lock reports && git commit`"
+NEXT = "next: `make repro`, then `git add .dvc/config data params.yaml dvc.lock reports && git commit`"
 
 
 class Window(msgspec.Struct):
@@ -69,7 +67,9 @@ def bring_file(given: dict[str, str], place: Place) -> None:
     was = read_yaml(place.pointer)["outs"][0].get("md5") if there else None
     with replaced(place) as draft:
         pieces = cut(source, place.schema, count, draft)
-    print(f"{source.name}: {_listed(pieces.rows)}, in {place.folder}")
+    if remote.forget(remote.weekly(place.folder)):
+        print(f"{remote.CONFIG}: new weeks do not come from a folder any more")
+    print(f"{source.name}: {folder.listed(pieces.rows)}, in {place.folder}")
     if count and len(pieces.rows) < count:
         print(f"spans of time without a row, and so without a file: {count - len(pieces.rows)} of {count}")
     if pieces.untimed:
@@ -95,50 +95,8 @@ def _count(text: str | None, schema: Schema) -> int | None:
 
 
 def bring_folder(given: dict[str, str], place: Place) -> None:
-    """Add the weekly files of a folder to those that are there; a week that is delivered again replaces the old."""
-    source = Path(given["DIR"]).expanduser()
-    files = _weekly(source, place.schema)
-    there = batches.find(place.folder) if recorded_files(place) else {}
-    if not there and place.pointer.exists():
-        raise Problem(f"{place.folder}: its weeks are recorded in {place.pointer}, but not here; run `dvc pull` first")
-    rows = {path.name: sum(map(len, chunks(path, path.name))) for path in files.values()}
-    known = [name for name in files if name in there]
-    changed = [line for name in known for line in _changed(there[name], files[name], place)]
-    after = {**there, **files}
-    with replaced(place) as draft:
-        for path in after.values():
-            shutil.copyfile(path, draft / path.name)
-    print(f"{source}: {_listed(rows)}; new: {len(files) - len(known)}, changed: {len(changed)}", *changed, sep="\n")
-    order = batches.in_order(after)
-    print(f"{place.folder}: {len(order)} batches, from {order[0]}, the oldest by name, to {order[-1]}")
-
-
-def _weekly(folder: Path, schema: Schema) -> dict[str, Path]:
-    """Return the weekly files of a folder, oldest first, once the header of each is that of the schema."""
-    if not folder.is_dir():
-        found = "a file; to cut it use CSV=" if folder.exists() else "no such folder; mend the path"
-        raise Problem(f"DIR={folder}: found {found}")
-    if not any(map(batches.batch_name, folder.iterdir())):
-        raise Problem(f"DIR={folder}: found no weekly files, expected some named like 2026-W08.csv")
-    files = batches.find(folder)
-    for path in files.values():
-        if path.suffix == ".parquet":
-            raise Problem(f"{path}: found Parquet, expected .csv or .csv.gz; write it as CSV")
-        head(path, schema)
-    return files
-
-
-def _changed(old: Path, new: Path, place: Place) -> Iterator[str]:
-    was, now = md5_of(old), md5_of(new)
-    if was != now:
-        told = f"`git diff` shows it in {place.pointer}; the old content is in the DVC cache"
-        yield f"{new.name} changed (was md5 {was}, is md5 {now}): {told}"
-
-
-def _listed(rows: dict[str, int]) -> str:
-    named = [f"{name} ({count})" for name, count in rows.items()]
-    files = f"{len(rows)} batches, {named[0]} to {named[-1]}" if len(rows) > 1 else f"one batch, {named[0]}"
-    return f"{sum(rows.values())} rows in {files}"
+    """Add the weekly files of a folder, from which `make data UPDATE=1` brings the next ones."""
+    folder.bring(Path(given["DIR"]).expanduser(), place)
 
 
 def bring_bucket(given: dict[str, str], place: Place) -> None:
@@ -146,10 +104,10 @@ def bring_bucket(given: dict[str, str], place: Place) -> None:
     bucket.bring(given["S3"], given.get("ENDPOINT", ""), place.folder)
 
 
-def point(folder: Path, settings: Settings) -> None:
+def point(raw: Path, settings: Settings) -> None:
     """Let params.yaml name the folder and, where `split.until` is none of its batches, the newest of them."""
-    names, until = list(batches.find(folder)), settings.split.until
-    values = {"batches": folder.as_posix()}
+    names, until = list(batches.find(raw)), settings.split.until
+    values = {"batches": raw.as_posix()}
     if until is not None and until not in names:
         values["split.until"] = names[-1]
     change(values)
@@ -178,7 +136,8 @@ def main(*arguments: str) -> None:
     place = Place(Path(RAW, settings.dataset), schema.load(f"{SCHEMAS}/{settings.dataset}.yaml"))
     with alone():
         if "UPDATE" in given:
-            bucket.update(place.folder)
+            if arrival.update(place):
+                print(f"`git diff` shows it in {place.pointer}; the old content is in the DVC cache")
         else:
             next(bring for form, bring in BRING.items() if form in given)(given, place)
             point(place.folder, settings)

@@ -29,6 +29,26 @@ def notify(event: Event, title: str, text: str) -> None:
             print(f"notify: {name} {trouble}; the run goes on without it", file=sys.stderr)
 
 
+class Once:
+    """Notifications of a process that meets the same cause again and again: it is told when it comes or changes."""
+
+    def __init__(self) -> None:
+        """Nothing is told yet."""
+        self._told: dict[Event, tuple[str, str]] = {}
+
+    def notify(self, event: Event, title: str, text: str) -> None:
+        """Send what differs from the last message of its kind; gauges are set whenever they are."""
+        if event in QUIET or self._told.get(event) != (title, text):
+            notify(event, title, text)
+            self._told[event] = title, text
+        if event == "success":
+            self.over("failed")
+
+    def over(self, event: Event) -> None:
+        """Forget a cause that has ended, so that it is told should it come back."""
+        self._told.pop(event, None)
+
+
 def addresses(text: str) -> list[str]:
     """Return addresses that stand between commas, spaces or line ends."""
     return [part for part in (part.strip(",") for part in SEPARATOR.split(text)) if part]

@@ -56,6 +56,26 @@ def write(name: str, settings: Mapping[str, str], core: Mapping[str, str]) -> bo
     return CONFIG.read_bytes() != before
 
 
+def weekly(folder: Path) -> str:
+    """Return the name of the remote that the weeks in `folder` come from."""
+    return f"weekly-{folder.name}"  # One a data set: a second import must not move the first to its place.
+
+
+def folder(name: str) -> Path | None:
+    """Return the folder that a remote is, if there is such a remote and it is one."""
+    url = str(_config()["remote"].get(name, {}).get("url", ""))
+    return None if not url or "://" in url else Path(url).resolve()
+
+
+def forget(name: str) -> bool:
+    """Remove a remote from .dvc/config where it is a folder; return whether there was one."""
+    found = folder(name) is not None
+    if found:
+        with _config().edit("repo") as config:
+            config["remote"].pop(name, None)
+    return found
+
+
 def default() -> str:
     """Return the name of the remote that `dvc push` uses."""
     return str(_config()["core"].get("remote", ""))

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -22,7 +22,19 @@ RUNNING = Path(".dvc/tmp/repro.lock")
 DVC_LOCK = Path(".dvc/tmp/rwlock")
 PINNED = Path(LOCK)
 KEPT = Path(".dvc/tmp/dvc.lock.before")  # It is there while DVC runs, and after a run that was killed.
+HINT = re.compile(  # What DVC says on stdout to whoever runs it by hand.
+    r"(To track the changes with git|To enable auto staging), run:|\tgit add .*|\tdvc config core\.autostage true|"
+    r"Use `dvc push` to send your updates to remote storage\.|"
+)
 SPARE = 1_000_000  # With fewer bytes free, every other message is a consequence.
+
+
+class Stopped(Problem):
+    """The graph did not come to its end; whoever runs it adds what to run again."""
+
+
+class Failed(Stopped):
+    """A stage failed, and its own messages say why."""
 
 
 @contextmanager
@@ -90,26 +102,48 @@ def check_kept(before: str) -> None:
     made = changed(_text(), before)
     told = subprocess.run(["dvc", "data", "status", "--json"], check=True, capture_output=True, text=True).stdout
     if missing := [path for path in json.loads(told).get("not_in_cache", ()) if path.rstrip("/") in made]:
-        raise Problem(f"DVC could not keep {', '.join(missing)}; free some space, then run `make repro` again")
+        raise Stopped(f"DVC could not keep {', '.join(missing)}; free some space")
 
 
 def _text() -> str:
     return PINNED.read_text(encoding="utf-8") if PINNED.exists() else ""
 
 
-def main(*options: str) -> None:
+def graph(*options: str, hints: bool = True) -> None:
     """Run `dvc repro` with these options; its own messages say what failed."""
     with alone():
         forget_the_dead()
         before = _text()
         with lock_kept():
-            code = subprocess.run(["dvc", "repro", *options], check=False).returncode
+            code = _dvc(options) if hints else _dvc_without_hints(options)
+        if code and shutil.disk_usage(".").free < SPARE:
+            raise Stopped("the graph did not run to its end; the disk is full: free some")
         if code:
-            full = shutil.disk_usage(".").free < SPARE
-            what = "the disk is full: free some" if full else "mend what the lines above name"
-            raise Problem(f"the graph did not run to its end; {what}, then run `make repro` again")
+            raise Failed("the graph did not run to its end; mend what the lines above name")
         if _text() != before:
             check_kept(before)
+
+
+def _dvc(options: Sequence[str]) -> int:
+    return subprocess.run(["dvc", "repro", *options], check=False).returncode
+
+
+def _dvc_without_hints(options: Sequence[str]) -> int:
+    """Leave out of stdout the lines that are hints, word for word, and blank ones; stderr has all errors, untouched."""
+    command = ["dvc", "repro", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stdout or ():
+            if not HINT.fullmatch(line.rstrip("\n")):
+                print(line, end="", flush=True)
+    return process.returncode
+
+
+def main(*options: str) -> None:
+    """Run the graph of this working copy."""
+    try:
+        graph(*options)
+    except Stopped as stopped:
+        raise Problem(f"{stopped}, then run `make repro` again") from None
 
 
 if __name__ == "__main__":

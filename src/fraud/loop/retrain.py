@@ -1,6 +1,6 @@
 """The loop: bring new weeks, look for drift, train anew, hold the model against main's, and propose it."""
 
-import argparse
+import json
 import os
 import subprocess
 import sys
@@ -9,17 +9,21 @@ from contextlib import chdir
 from pathlib import Path
 from typing import NamedTuple
 
-from fraud.errors import Problem
+from fraud.errors import Problem, nearest
 from fraud.errors import run as told
 from fraud.loop import arrival, branch, candidate, delivered, notify, remote, scratch, transfer
 from fraud.loop.candidate import Proposed, Seen
 from fraud.loop.collecting import weekly_place
+from fraud.loop.command_line import Parser
 from fraud.loop.git import git
 from fraud.loop.progress import outputs, step
 from fraud.loop.proposing import github
 from fraud.loop.single import alone
 from fraud.loop.storage import listed
 from fraud.loop.window import FOUND, GIVEN, Cause
+
+FORM = "make retrain [FORCE=1] [REASON=schedule] [DRY_RUN=1] [BASE=main]"
+REASONS = (*GIVEN, *FOUND)
 
 
 class Worse(Problem):
@@ -36,6 +40,7 @@ class Options(NamedTuple):
     dry_run: bool
     only: str | None
     base: str
+    messages: int | None
 
     @property
     def asked(self) -> str | None:
@@ -45,13 +50,18 @@ class Options(NamedTuple):
 
 def options(words: Sequence[str]) -> Options:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="fraud.loop.retrain", description=__doc__, allow_abbrev=False)
+    parser = Parser("make retrain", FORM)
     parser.add_argument("--force", action="store_true", help="train without drift and without another reason")
-    parser.add_argument("--reason", choices=(*GIVEN, *FOUND), help="why to train; what the data tells is found anew")
+    parser.add_argument("--reason", help="why to train; what the data tells is found anew")
     parser.add_argument("--dry-run", action="store_true", help="print the pull request; change nothing out there")
     parser.add_argument("--only", choices=("drift", "candidate"), help="stop after the verdict, or after the push")
     parser.add_argument("--base", default="main", help="the branch that is deployed")
-    return Options(**vars(parser.parse_args(words)))
+    parser.add_argument("--messages", type=int, help="the open file that takes what people are to be told, for watch")
+    asked = Options(**vars(parser.parse_args(words)))
+    if asked.reason and asked.reason not in REASONS:
+        close = nearest(asked.reason, REASONS)
+        raise Problem(f"REASON={asked.reason}: expected one of {', '.join(REASONS)}{close}; {FORM}")
+    return asked
 
 
 def check(asked: Options) -> str:
@@ -86,9 +96,13 @@ def refuse_worse(one: Proposed, asked: Options) -> None:
 
 
 def tell(asked: Options, event: notify.Event, title: str, text: str) -> None:
-    """Notify people, unless this is a dry run."""
-    if not asked.dry_run:
+    """Notify people, or whoever started this and knows what they were told; not in a dry run."""
+    if asked.dry_run:
+        return
+    if asked.messages is None:
         notify.notify(event, title, text)
+    else:
+        os.write(asked.messages, json.dumps([event, title, text]).encode() + b"\n")
 
 
 def push(one: Proposed, base: str, dry_run: bool) -> str:

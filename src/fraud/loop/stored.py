@@ -10,12 +10,11 @@ from fraud.loop import remote
 from fraud.loop.storage import answer, listed
 
 
-class Absent(Problem):
-    """Neither the cache nor the remote has it."""
-
-
 def content(md5: str) -> bytes:
-    """Return the bytes whose md5 this is; `md5` may end with .dir, as that of a folder's listing does."""
+    """Return the bytes whose md5 this is, which may end with .dir as a folder's listing does.
+
+    A problem says what is wrong with them and leaves their name to the caller.
+    """
     key = f"files/md5/{md5[:2]}/{md5[2:]}"
     with suppress(FileNotFoundError):
         found = (remote.cache() / key).read_bytes()
@@ -27,20 +26,19 @@ def content(md5: str) -> bytes:
 def _fetched(md5: str, key: str) -> bytes:
     name = remote.default()
     if not name:
-        raise Absent(f"{md5}: is not in the cache here, and .dvc/config names no remote; set one with `make remote`")
+        raise Problem("is not in the cache here, and .dvc/config names no remote; set one with `make remote`")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "object"
         code, _ = answer("get-url", f"remote://{name}/{key}", str(path))
         found = b"" if code else path.read_bytes()
     if code:
         listed(name)  # Raises where the remote is away or refuses us.
-        raise Absent(
-            f"{md5}: is neither in the cache here nor in {remote.place(name)}; `make push` where it is, then run it "
-            "again"
+        raise Problem(
+            f"is neither in the cache here nor in {remote.place(name)}; `make push` where it is, then run it again"
         )
     if _md5(found) != md5[:32]:
-        raise Absent(
-            f"{md5}: came damaged from {remote.place(name)}; remove {key} there, `make push` where it is whole, "
+        raise Problem(
+            f"came damaged from {remote.place(name)}; remove {key} there, `make push` where it is whole, "
             "then run it again"
         )
     return found

@@ -4,9 +4,10 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from fraud.errors import Problem, run
+from fraud.loop.command_line import Parser
 from fraud.loop.files import LOCK
 from fraud.loop.lockfile import model_in
 from fraud.loop.tracing import trace_text
@@ -28,14 +29,6 @@ class Differs(Problem):
     code = 3
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are problems."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong with the command line."""
-        raise Problem(f"{message}; {self.epilog}")
-
-
 class Traced(NamedTuple):
     """What the log and git know of an answer."""
 
@@ -47,7 +40,7 @@ class Traced(NamedTuple):
 
 def asked(arguments: tuple[str, ...]) -> argparse.Namespace:
     """Return what the command line asks for: one answer, or a week."""
-    parser = Parser(prog="make trace", epilog=FORMS)
+    parser = Parser("make trace", FORMS)
     parser.add_argument("id", nargs="?", default="", help="id of a prediction, or its transaction_id")
     parser.add_argument("--week", default="", help="ISO week, like 2026-W08, whose answers are scored again")
     parser.add_argument("--replay", action="store_true", help="score the logged features again with that very model")

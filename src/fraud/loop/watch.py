@@ -1,5 +1,6 @@
 """Look every so often whether weekly files are new or changed where they are imported from, and retrain then."""
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from fraud.errors import Problem, run
 from fraud.loop.collecting import weekly_place
 from fraud.loop.collecting.shelf import HIDDEN
 from fraud.loop.files import RAW
+from fraud.loop.notify import Once
 from fraud.outputs import md5_of
 
 FORM = "make watch EVERY=15m"
@@ -47,30 +49,38 @@ def recorded(folder: Path) -> Versions:
     return {path.name: md5_of(path) for path in found if path.is_file() and not path.name.startswith(HIDDEN)}
 
 
-def round_(before: Versions) -> Versions:
+def round_(before: Versions, people: Once) -> Versions:
     """Retrain if something is new, and return the versions of which nothing more is to be done."""
-    dataset = weekly_place.dataset()
-    shelf = weekly_place.imported(Path(RAW, f"{dataset}.dvc"))
-    now = shelf.versions()
+    record = Path(RAW, f"{weekly_place.dataset()}.dvc")
+    shelf = weekly_place.imported(record)
+    # A week that has left a folder stays here; one that has left a bucket goes.
+    now = (before if weekly_place.added(record) else {}) | shelf.versions()
     told = news(before, now)
     if not told:
+        people.over("failed")
         return before
     print(f"{shelf}: {', '.join(told)}; `make retrain`", flush=True)
-    code = retrain()
+    code = retrain(people)
     word, settled = ENDS.get(code, (f"failed with {code}; the next round tries again", False))
     print(f"retrain: {word}", flush=True)
     return now if settled else before
 
 
-def retrain() -> int:
-    """Run the retraining to its end; when this process has to end, so has all that was started."""
-    child = subprocess.Popen([sys.executable, *RETRAIN], start_new_session=True)
-    try:
-        return child.wait()
-    finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGTERM)
-            child.wait()
+def retrain(people: Once) -> int:
+    """Run the retraining to its end, and pass on what it tells; when this process has to end, so has all of it."""
+    reading, writing = os.pipe()
+    command = [sys.executable, *RETRAIN, f"--messages={writing}"]
+    with os.fdopen(reading, encoding="utf-8") as messages:
+        child = subprocess.Popen(command, pass_fds=[writing], start_new_session=True)
+        os.close(writing)
+        try:
+            for line in messages:
+                people.notify(*json.loads(line))
+            return child.wait()
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGTERM)
+                child.wait()
 
 
 def _end(*_: object) -> NoReturn:
@@ -83,12 +93,13 @@ def main(*arguments: str) -> None:
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     pause = seconds(given.get("EVERY") or "15m")
     signal.signal(signal.SIGTERM, _end)
-    versions = recorded(Path(RAW, weekly_place.dataset()))
+    versions, people = recorded(Path(RAW, weekly_place.dataset())), Once()
     while True:
         try:
-            versions = round_(versions)
+            versions = round_(versions, people)
         except (Problem, OSError) as problem:
             print(f"{problem}; the next round tries again", file=sys.stderr, flush=True)
+            people.notify("failed", "New weeks cannot be looked for", str(problem))
         time.sleep(pause)
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fraud.errors import Problem, run
+from fraud.loop.command_line import Parser
 from fraud.loop.files import LOCK
 from fraud.loop.lockfile import model_at
-from fraud.loop.trace import Parser, commit, span
+from fraud.loop.trace import commit, span
 from fraud.loop.tracing import trace_text
 from fraud.loop.tracing.answers import Answer, around, first_by, opened
 from fraud.loop.tracing.lock_history import History, Span, pins, read, standing
@@ -109,7 +110,7 @@ def _lag(report: dict[str, Any]) -> str:
 
 def main(*arguments: str) -> None:
     """Print it; a log that is away does not hide what git knows."""
-    parser = Parser(prog="make which-model", epilog=FORM)
+    parser = Parser("make which-model", FORM)
     parser.add_argument("at")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)

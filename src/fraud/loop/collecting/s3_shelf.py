@@ -46,6 +46,11 @@ class Bucket:
         """Return where it is."""
         return self._name
 
+    def check(self) -> None:
+        """Raise that the bucket does not answer, is not there, or refuses these credentials."""
+        with self._explained():
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+
     def names(self) -> list[str]:
         """Return the name of each file that is not hidden."""
         return list(self.versions())

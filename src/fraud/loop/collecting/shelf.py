@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import msgspec
 
+from fraud.errors import Problem
 from fraud.outputs import md5_of, write_json
 
 HIDDEN = (".", "_")  # With which names begin that are no batches.
@@ -41,6 +42,9 @@ class Moved(Exception):
 class Shelf(Protocol):
     """A folder or a bucket; `str()` of it is where it is, for a message."""
 
+    def check(self) -> None:
+        """Raise what would keep a file from being put there; nothing is changed."""
+
     def names(self) -> list[str]:
         """Return the name of each file that is not hidden."""
 
@@ -66,13 +70,28 @@ class Folder:
         """Return its path."""
         return str(self._path)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine has such a folder."""
+        return self._path.is_dir()
+
+    def check(self) -> None:
+        """Raise that the folder, or what it would be made in, takes no files."""
+        nearest = next(path for path in (self._path, *self._path.parents) if path.exists())
+        if not nearest.is_dir():
+            raise Problem(f"{self}: {nearest} is a file, expected a folder; mend the path")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise Problem(f"{self}: {nearest} takes no files from this user; make it writable, or mend the path")
+
     def names(self) -> list[str]:
         """Return the name of each file that is not hidden."""
         found = sorted(self._path.iterdir()) if self._path.is_dir() else []
         return [path.name for path in found if path.is_file() and not path.name.startswith(HIDDEN)]
 
     def versions(self) -> dict[str, str]:
-        """Return the md5 of each file that is not hidden."""
+        """Return the md5 of each file that is not hidden; a folder that is away is not an empty one."""
+        if not self.is_here:
+            raise Problem(f"{self}: found no such folder; mount it, or mend the path")
         return {name: md5_of(self._path / name) for name in self.names()}
 
     def find(self, name: str) -> There | None:

@@ -30,15 +30,31 @@ def named(place: str, endpoint: str) -> Shelf:
     return Folder(Path(place).expanduser())
 
 
-def imported(record: Path) -> Shelf:
-    """Return where the weekly files are imported from, as DVC recorded it."""
+def is_known(record: Path) -> bool:
+    """Return whether it is recorded where the weekly files come from."""
+    return bool(_imports(record) or added(record))
+
+
+def added(record: Path) -> Path | None:
+    """Return the folder whose weeks `make data DIR=…` adds to those that are here, if they come from one."""
+    return remote.folder(remote.weekly(record.with_suffix(""))) if record.exists() and not _imports(record) else None
+
+
+def _imports(record: Path) -> list[str]:
     stage = read_yaml(record) if record.exists() else {}
-    paths = [str(dep["path"]) for dep in stage.get("deps") or ()]
+    return [str(dep["path"]) for dep in stage.get("deps") or ()]
+
+
+def imported(record: Path) -> Shelf:
+    """Return where the weekly files come from: the folder that was named last, or what DVC recorded of an import."""
+    if folder := added(record):
+        return Folder(folder)
+    paths = _imports(record)
     if len(paths) != 1:
-        found = "no import" if stage else "no such file"
+        found = "no import" if record.exists() else "no such file"
         raise Problem(
             f"{record}: found {found}, so say where the weeks belong: TO=s3://bucket/weekly_data/ or TO=folder; "
-            "without TO they go to where `make data S3=…` imports from"
+            "without TO they go to where `make data S3=…` or `make data DIR=…` brings them from"
         )
     if paths[0].startswith("remote://"):
         name, _, rest = paths[0].removeprefix("remote://").partition("/")

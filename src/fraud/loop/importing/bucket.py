@@ -11,24 +11,26 @@ from fraud.loop.storage import dvc, listed, status
 from fraud.outputs import md5_of
 from fraud.yamlfile import read_yaml
 
+REMOTE = "remote://"
+
 
 def bring(url: str, endpoint: str, target: Path) -> None:
     """Import the files under `url` into `target`; the bucket's address is kept in .dvc/config as a remote."""
     settings = remote.section(url, endpoint)
-    name = f"weekly-{target.name}"  # One a data set: a second import must not move the first to its bucket.
+    name = remote.weekly(target)
     _refuse_loss(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _kept(target):
         remote.write(name, settings, {})
-        _import(name, target, "import-url", "--force", f"remote://{name}/", str(target))
+        _import(f"remote://{name}/", target, "import-url", "--force", f"remote://{name}/", str(target))
     weeks = files(target)
     print(f"{settings['url']}: {len(weeks)} files in {target}, {min(weeks)} to {max(weeks)}")
     print("their copy for colleagues: `make push`; new weeks: `make data UPDATE=1`")
 
 
-def update(target: Path) -> None:
-    """Bring what is new in the bucket into `target`, and print which weeks are new, changed or gone."""
-    name = _source(target)
+def update(target: Path) -> bool:
+    """Bring what is new where `target` is imported from, print which weeks are new, changed or gone, and if any is."""
+    source = _source(target)
     if not target.exists() and dvc("pull", str(_record(target))):
         raise Problem(
             f"{target}: not here to compare the bucket with, and not all in the remote; mend what is named above"
@@ -36,12 +38,10 @@ def update(target: Path) -> None:
     _refuse_loss(target)
     before = files(target)
     with _kept(target):
-        _import(name, target, "update", str(_record(target)))
-    after = files(target)
-    lines = list(_difference(before, after))
-    print(*lines or [f"{remote.place(name)}: nothing new"], sep="\n")
-    if lines:
-        print(f"`git diff` shows it in {_record(target)}; the old content is in the DVC cache")
+        _import(source, target, "update", str(_record(target)))
+    lines = list(difference(before, files(target)))
+    print(*lines or [f"{_told(source)}: nothing new"], sep="\n")
+    return bool(lines)
 
 
 def files(target: Path) -> dict[str, str]:
@@ -49,27 +49,36 @@ def files(target: Path) -> dict[str, str]:
     return {str(path.relative_to(target)): md5_of(path) for path in sorted(target.rglob("*")) if path.is_file()}
 
 
-def _difference(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+def difference(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+    """Yield which files are new, changed or gone, with their md5s."""
     for name in sorted(before | after):
         was, now = before.get(name), after.get(name)
         if was is None:
             yield f"{name} is new (md5 {now})"
         elif now is None:
-            yield f"{name} is gone from the bucket (was md5 {was})"
+            yield f"{name} is gone (was md5 {was})"
         elif was != now:
             yield f"{name} changed (was md5 {was}, is md5 {now})"
 
 
-def _import(name: str, target: Path, *command: str) -> None:
-    """Run a DVC command that replaces `target`, once the bucket has shown that there is something to bring."""
-    if not listed(name):
-        raise Problem(f"{remote.place(name)}: found no files; mend the prefix, or put weekly files there")
+def _import(source: str, target: Path, *command: str) -> None:
+    """Run a DVC command that replaces `target`, once a remote has shown that there is something to bring."""
+    where, name = _told(source), _remote(source)
+    if name and not listed(name):
+        raise Problem(f"{where}: found no files; mend the prefix, or put weekly files there")
     if dvc(*command):
-        raise Problem(
-            f"{remote.place(name)}: not all files came, {target} is as it was; mend what the lines above name"
-        )
+        raise Problem(f"{where}: not all files came, {target} is as it was; mend what the lines above name")
     if not target.is_dir() or not any(path.is_file() for path in target.rglob("*")):
-        raise Problem(f"{remote.place(name)}: found no folder with files in it, {target} is as it was; mend the prefix")
+        raise Problem(f"{where}: found no folder with files in it, {target} is as it was; mend the prefix")
+
+
+def _remote(source: str) -> str:
+    """Return the name of the remote in remote://name/, or nothing where the import names a place itself."""
+    return source.removeprefix(REMOTE).partition("/")[0] if source.startswith(REMOTE) else ""
+
+
+def _told(source: str) -> str:
+    return remote.place(name) if (name := _remote(source)) else source
 
 
 @contextmanager
@@ -108,12 +117,14 @@ def _refuse_loss(target: Path) -> None:
 
 
 def _source(target: Path) -> str:
-    """Return the name of the remote that `target` was imported from."""
+    """Return what `target` was imported from, as DVC recorded it."""
     record = _record(target)
     paths = [str(dep.get("path")) for dep in read_yaml(record).get("deps", ())] if record.exists() else []
-    if len(paths) != 1 or not paths[0].startswith("remote://"):
-        raise Problem(f"{record}: found no import from a bucket; start one with `make data S3=s3://bucket/prefix/`")
-    return paths[0].removeprefix("remote://").partition("/")[0]
+    if len(paths) != 1:
+        raise Problem(
+            f"{record}: found no import; begin with `make data S3=s3://bucket/prefix/`, or `make data DIR=folder`"
+        )
+    return paths[0]
 
 
 def _record(target: Path) -> Path:

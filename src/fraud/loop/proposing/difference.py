@@ -5,25 +5,37 @@ from typing import Any
 
 from fraud.labels import DELIVERED
 from fraud.loop.experiments import flat
+from fraud.loop.files import TEST
 from fraud.loop.proposing.revision import Side
 from fraud.markdown import code, interval, is_number, number, table
 
 
 def metrics(before: Side, after: Side) -> str:
-    """Return each metric of both sides, the later one with its interval."""
+    """Return each metric of both sides, the later one with its interval; a difference only where the rows are the same.
+
+    Of other rows it would be taken for a gain or a loss, and tells mostly which week was the easier one.
+    """
     names = [name for name in after.metrics if not name.endswith("_interval")]
     names += [name for name in before.metrics if name not in after.metrics and not name.endswith("_interval")]
+    same = same_rows(before, after)
     rows = [
         [
             code(name),
             number(before.metrics.get(name)),
             number(after.metrics.get(name)),
             interval(after.metrics.get(f"{name}_interval")),
-            _moved(before.metrics.get(name), after.metrics.get(name)),
+            *([_moved(before.metrics.get(name), after.metrics.get(name))] if same else []),
         ]
         for name in names
     ]
-    return table(["metric", "before", "after", "95 % interval", "difference"], rows)
+    heads = ["metric", "before", "after", "95 % interval", "difference"]
+    others = ["metric", "before, on its own rows", "after, on its own rows", "95 % interval of after"]
+    return table(heads if same else others, rows)
+
+
+def same_rows(before: Side, after: Side) -> bool:
+    """Return whether both sides were tested on the same rows."""
+    return before.pins.get(TEST) == after.pins.get(TEST)
 
 
 def _moved(before: Any, after: Any) -> str:

@@ -161,12 +161,13 @@ def _fired(drift: Drift) -> list[Check]:
 def _content(one: Proposal, base: str, report: str | None) -> str:
     parts = {
         "": _verdict(one),
-        "Metrics": _metrics(one),
+        "Both models on the same rows: this decides": _compared(one.retrain.gate),
         "Where the labels come from": difference.labels(one.before, one.after),
         "Drift": _drift(one.drift),
         "How well the model did: promised without labels, and what came true": _weeks(one.estimates),
         "Parameters": difference.params(one.before, one.after),
         "Data and model": difference.data(one.before, one.after),
+        "For the record": _record(one),
         "Report": f"[The reports of the run]({report})" if report else "",
         "Try it": _try(one, base),
         "Roll it back": _back(one, base),
@@ -189,14 +190,29 @@ def _span(part: Part) -> str:
     return f"{' to '.join(ends) or 'nothing'} ({part.rows:,} rows)"
 
 
-def _metrics(one: Proposal) -> str:
-    gate = one.retrain.gate
-    compared = f"{ours(gate.table)}\n\nBoth models on the same {gate.rows:,} test rows with {gate.frauds:,} frauds."
-    every = difference.metrics(one.before, one.after)
+def _compared(gate: Gate) -> str:
+    if not gate.table:
+        return "There was nothing to compare with, so a person has to decide."
     return (
-        f"{compared if gate.table else 'There was nothing to compare with.'}\n\n<details><summary>Every metric, each "
-        f"side on its own test rows</summary>\n\n{every}\n\n</details>"
+        f"{ours(gate.table)}\n\nChampion: the model in place now. Candidate: the one proposed. Both on the same "
+        f"{gate.rows:,} test rows with {gate.frauds:,} frauds, which neither was trained on."
     )
+
+
+def _record(one: Proposal) -> str:
+    """Return what each commit says of its own model, folded and with a warning where the rows differ."""
+    same = difference.same_rows(one.before, one.after)
+    title = "Every metric" if same else "Every metric, each model on the test rows of its own commit"
+    warning = (
+        ""
+        if same
+        else (
+            "These are different rows, so this table says nothing of which model is better: "
+            "the one on the same rows above does.\n\n"
+        )
+    )
+    every = difference.metrics(one.before, one.after)
+    return f"<details><summary>{title}</summary>\n\n{warning}{every}\n\n</details>"
 
 
 def _drift(drift: Drift) -> str:

@@ -146,7 +146,7 @@ def _replay(replay: Report | None) -> list[str]:
 def _of_model(one: Report, *, short: bool = False) -> Iterator[str]:
     name = "" if short else f"{one['model']}  "
     if one["problem"]:
-        yield f"{name}not scored: {one['problem']}"
+        yield f"{name}not scored, as told below"
         return
     if one["equal"] == one["rows"]:
         yield f"{name}equal to the last bit" + ("" if short else f", {one['rows']} answers")
@@ -162,6 +162,6 @@ def _reproduction(made: Report | None) -> list[str]:
     if made is None:
         return ["not asked for (REPRODUCE=1)"]
     if made["problem"]:
-        return [f"not run to its end: {made['problem']}"]
+        return ["not run to its end, as told below"]
     same = "gave the same model again" if made["found"] == made["pinned"] else f"gave {made['found']}"
     return [f"commit {made['commit'][:7]} {same}", *(f"  {line}" for line in made["differ"])]
