@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from ruamel.yaml import YAML
 from examples import ROOT
 from github import GitHub, serving
 from needed import needed
-from repositories import ENVIRONMENT, Repository
+from repositories import Repository, warmed
 
 OUTSIDE = ("GH_", "GITHUB_", "SSL_CERT_")
 OLD, NEW = "0" * 32, "1" * 32  # The models of main and of a proposal.
@@ -41,14 +40,14 @@ class Loop(Repository):
     server: GitHub
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in ENVIRONMENT.items() if not name.startswith(OUTSIDE)}
+        kept = {name: value for name, value in warmed().items() if not name.startswith(OUTSIDE)}
         needed(shutil.which("gh", path=kept["PATH"]), "gh")
         return kept | self.server.environment | {"PYTHONPATH": str(ROOT / "src")} | more
 
     def loop(self, verb: str, *arguments: str, code: int = 0, **more: str) -> str:
         """Do what `make <verb>` does, and return all that it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", f"fraud.loop.{verb}", *arguments],
+            ["python", "-m", f"fraud.loop.{verb}", *arguments],
             cwd=self.path,
             env=self.environment(**more),
             text=True,
