@@ -1,5 +1,6 @@
 """Real servers on loopback: copies of this repository with a small model, started as users start them."""
 
+import atexit
 import hashlib
 import http.client
 import json
@@ -9,6 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -73,10 +75,25 @@ def example(dataset: str = "creditcard", model: str = "extra_trees", seed: int =
     return Example(content, schema, made[3])
 
 
+@cache
+def _code() -> Path:
+    """Return a copy of the server's code that is compiled once, and not at the start of each server."""
+    folder = Path(tempfile.mkdtemp(prefix="server-"))
+    atexit.register(shutil.rmtree, folder)
+    others = shutil.ignore_patterns("__pycache__", "loop", "operations", "simulators", "stages")
+    for name in "serve", "src":
+        shutil.copytree(ROOT / name, folder / name, ignore=others)
+    subprocess.run([_python(), "-m", "compileall", "-q", folder], check=True)
+    return folder
+
+
+def _python() -> Path:
+    return PYTHON if PYTHON.exists() else Path(sys.executable)
+
+
 def home(path: Path, served: Example | None = None) -> Path:
     """Return a copy of what the server needs of this repository, with a model that its dvc.lock pins."""
-    for folder in "serve", "src":
-        shutil.copytree(ROOT / folder, path / folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copytree(_code(), path, dirs_exist_ok=True)
     (path / ".dvc").mkdir(exist_ok=True)
     (path / ".dvc/config").write_text("[core]\n    remote = local\n['remote \"local\"']\n    url = ../remote\n")
     pin(path, served or example())
@@ -239,8 +256,7 @@ def settings(root: Path, **changes: str) -> dict[str, str]:
 def running(root: Path, *command: str, ready: str = "/ready", **changes: str) -> Iterator[Live]:
     """Run the server in `root` until the block ends; `command` is another way to start it."""
     port = int(changes.setdefault("PORT", str(free_port())))
-    python = PYTHON if PYTHON.exists() else Path(sys.executable)
-    words = [str(python), "-m", *(command or ["serve"])]
+    words = [str(_python()), "-m", *(command or ["serve"])]
     with (root / "stdout").open("wb") as out, (root / "stderr").open("wb") as problems:
         process = subprocess.Popen(
             [word.replace("PORT", str(port)) for word in words],
