@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -236,14 +236,6 @@ class Traffic:
         self.ended = True
         for thread in self.threads:
             thread.join()
-
-
-def until(seen: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something that has to happen."""
-    end = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def settings(root: Path, **changes: str) -> dict[str, str]:

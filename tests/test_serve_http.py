@@ -2,8 +2,7 @@
 
 import gc
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from sqlalchemy import create_engine, text
 from fraud.scoring import Model
 from serve.app import create_app
 from servers import ADMIN, TOKEN, Live, example, home, running
+from waiting import until
 
 CARDS = example()
 PAYMENTS = CARDS.payments()
@@ -301,11 +301,3 @@ def test_quality_is_measured_on_the_newest_label_of_each_answer(tmp_path: Path) 
         labelled = 40 if wrong in found[:40] else 41
         until(lambda: server.metric("model_accuracy") == (labelled - 1) / labelled)
         assert server.metric("fraud_rate") == sum(said) / len(said)
-
-
-def until(seen: Callable[[], bool]) -> None:
-    """Wait for what the server looks at once a second."""
-    end = time.monotonic() + 5
-    while not seen():
-        assert time.monotonic() < end
-        time.sleep(0.1)

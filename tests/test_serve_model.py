@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from s3 import free_port
-from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, settings, until
+from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, settings
+from waiting import until
 
 OLD, NEW = example(), example(model="random_forest")
 PAYMENT = OLD.payments()[0]

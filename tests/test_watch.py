@@ -65,7 +65,7 @@ def watching(here: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def until(seen: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not seen():
         assert time.monotonic() < end, Path("said").read_text()
         time.sleep(0.02)
