@@ -13,7 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from examples import ROOT
-from github import GitHub, serving
+from github import GitHub
+from loopback import serving
 from needed import needed
 from repositories import Repository, warmed
 
@@ -57,6 +58,12 @@ class Loop(Repository):
         )
         assert done.returncode == code, f"{verb} ended with {done.returncode}:\n{done.stdout}"
         return done.stdout
+
+    def changes(self) -> list[str]:
+        """Return the requests that changed something on GitHub, and forget all."""
+        lines = [request.line for request in self.server.requests if request.method != "GET"]
+        self.server.requests.clear()
+        return lines
 
     def commit_all(self, message: str = "a test") -> str:
         self.run("git", "add", "-A")
@@ -120,7 +127,7 @@ def working_copy(folder: Path) -> Loop:
 def beside_github(folder: Path, certificate: Path) -> Iterator[Loop]:
     """Yield a working copy beside GitHub."""
     work = working_copy(folder)
-    with serving(folder / "origin.git", certificate) as server:
+    with serving(GitHub(folder / "origin.git", certificate)) as server:
         work.server = server
         yield work
 

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import github as fake
 from fraud.loop.progress import STEPS
+from github import GitHub
+from loopback import serving as answering
 from needed import needed
 from repositories import ENVIRONMENT, small
 from s3 import KEY, SECRET, Copy, Server, serving
@@ -69,7 +70,7 @@ class Begun(NamedTuple):
 class World:
     """A working copy with its remotes, and GitHub."""
 
-    def __init__(self, copy: Copy, origin: Path, server: Server, made: Weeks, github: fake.GitHub) -> None:
+    def __init__(self, copy: Copy, origin: Path, server: Server, made: Weeks, github: GitHub) -> None:
         self.copy, self.origin, self.server, self.made, self.github = copy, origin, server, made, github
 
     @contextmanager
@@ -156,11 +157,6 @@ def begun(server: Server, made: Weeks, tmp_path_factory: pytest.TempPathFactory)
     return Begun(copy, folder / "origin.git")
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fake.certificate(tmp_path_factory.mktemp("tls"))
-
-
 @contextmanager
 def world_of(begun: Begun, server: Server, made: Weeks, certificate: Path, folder: Path) -> Iterator[World]:
     """Copy what is begun into a world of its own."""
@@ -169,7 +165,7 @@ def world_of(begun: Begun, server: Server, made: Weeks, certificate: Path, folde
     shutil.copytree(begun.origin, origin)
     copy = begun.copy.twin(folder / "copy")
     copy.run("git", "remote", "set-url", "origin", str(origin))
-    with fake.serving(origin, certificate) as github:
+    with answering(GitHub(origin, certificate)) as github:
         yield World(copy, origin, server, made, github)
 
 
