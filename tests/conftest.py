@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from postgres import Postgres, database
+from repositories import Repository, small
 
 if TYPE_CHECKING:
     from proposals import Loop
@@ -32,6 +33,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/data/requests.db"
     server: Postgres = request.getfixturevalue("postgres")
     return server.create(uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A small working copy whose graph has run and is committed, which no test changes."""
+    repository = small(tmp_path_factory.mktemp("finished") / "small")
+    repository.repro()
+    repository.commit()
+    return repository
 
 
 @pytest.fixture(scope="session")

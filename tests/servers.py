@@ -132,7 +132,7 @@ class Live:
     ) -> None:
         self.root, self.port, self.process, self._tls = root, port, process, tls
 
-    def connect(self, timeout: float = 20) -> http.client.HTTPConnection:
+    def connect(self, timeout: float = 60) -> http.client.HTTPConnection:
         if self._tls:
             return http.client.HTTPSConnection("localhost", self.port, timeout=timeout, context=self._tls)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -272,7 +272,7 @@ def _trusting(certificate: str | None) -> ssl.SSLContext | None:
 
 def _await(live: Live, path: str, workers: int) -> None:
     """Wait until all workers are there, as a test that kills or counts them has to know them."""
-    for _ in range(600):
+    for _ in range(2400):  # A loaded machine takes a minute.
         assert live.process.poll() is None, (live.root / "stderr").read_text()
         try:
             if live.get(path, token=None).status == 200 and len(live.workers()) == workers:

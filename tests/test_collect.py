@@ -315,7 +315,7 @@ def test_derived_labels_come_only_when_they_are_asked_for_and_say_so(log: Logboo
 
 def killed(settings: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, str(ROOT / "tests/killed_collect.py"), json.dumps(settings)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

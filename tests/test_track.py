@@ -23,7 +23,7 @@ from fraud.loop.tracking.mlflow_place import cause, place, shown
 from fraud.loop.tracking.revisions import Revision
 from fraud.scoring import Model
 from mlflow_server import Run, Server, environment, python, serving, until_it_answers, warm_python
-from repositories import small, warmed
+from repositories import Repository, warmed
 from s3 import Copy, empty, free_port
 from servers import TOKEN, Example, example, home, running
 
@@ -358,11 +358,9 @@ def test_only_finite_numbers_of_a_report_become_metrics(report: Mapping[str, Any
 
 
 def test_each_experiment_of_dvc_exp_run_is_one_run_in_the_default_database_and_its_pages_show_them(
-    tmp_path: Path,
+    tmp_path: Path, finished: Repository
 ) -> None:
-    repository = small(tmp_path / "small")
-    repository.repro()
-    repository.commit()
+    repository = finished.copy(tmp_path / "small")
     for trees in (6, 7):
         repository.run("dvc", "exp", "run", "-q", "-n", f"trees-{trees}", "-S", f"train.trees={trees}")
     repository.run("git", "checkout", "-q", "params.yaml")
