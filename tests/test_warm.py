@@ -46,11 +46,10 @@ def test_a_fork_ends_and_speaks_as_python_does(name: str, tmp_path: Path) -> Non
 
 def test_who_kills_a_program_kills_the_fork_and_what_it_started(tmp_path: Path) -> None:
     (tmp_path / "long.py").write_text(LONG)
-    process = start(programs() / "python", "long", tmp_path)
-    assert process.stdout
-    pids = process.stdout.readline().split()
-    process.kill()
-    process.wait()
+    with start(programs() / "python", "long", tmp_path) as process:
+        assert process.stdout
+        pids = process.stdout.readline().split()
+        process.kill()
     until(lambda: not any(_lives(pid) for pid in pids))
 
 
