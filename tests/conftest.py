@@ -9,8 +9,10 @@ import pytest
 from hypothesis import settings
 
 from postgres import Postgres, database
+from repositories import Repository, small
 
 if TYPE_CHECKING:
+    from proposals import Loop
     from traces import World
 
 settings.register_profile("fraud", deadline=None)  # A shared machine pauses; that is no fault of the code.
@@ -31,6 +33,32 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/data/requests.db"
     server: Postgres = request.getfixturevalue("postgres")
     return server.create(uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A small working copy whose graph has run and is committed, which no test changes."""
+    repository = small(tmp_path_factory.mktemp("finished") / "small")
+    repository.repro()
+    repository.commit()
+    return repository
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the certificate and key of each fake GitHub."""
+    from github import certificate  # noqa: PLC0415  # Only few tests need what it imports.
+
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def work(tmp_path: Path, certificate: Path) -> Iterator["Loop"]:
+    """A working copy beside a fake GitHub."""
+    from proposals import beside_github  # noqa: PLC0415  # as above
+
+    with beside_github(tmp_path, certificate) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,18 @@
 """GitHub's REST API over TLS on loopback, as far as the loop uses it, over a real bare git repository."""
 
+import ast
 import json
 import re
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+from loopback import Server
 from repositories import ENVIRONMENT
 
 NAME, TOKEN = "bank/fraud", "a-token-of-github"
@@ -59,16 +60,13 @@ def _no_fault(_: Request) -> Reply | None:
     return None
 
 
-class GitHub(ThreadingHTTPServer):
+class GitHub(Server):
     """Pull requests, comments, labels and statuses in memory; branches and commits are those of `origin`."""
 
-    daemon_threads = True
-
     def __init__(self, origin: Path, certificate: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        super().__init__(_Handler, context)
         self.origin, self.certificate = origin, certificate
         self.user = BOT  # Whose token it is.
         self.repository: dict[str, Any] = {
@@ -89,10 +87,6 @@ class GitHub(ThreadingHTTPServer):
         self.lock = threading.Lock()
 
     @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
-
-    @property
     def environment(self) -> dict[str, str]:
         """Return what sends `gh` here, and nowhere else."""
         return {
@@ -103,9 +97,6 @@ class GitHub(ThreadingHTTPServer):
             "GITHUB_REPOSITORY": NAME,
             "GITHUB_SERVER_URL": f"https://{self.host}",
         }
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that went away: some tests want just that."""
 
     # What a person does.
 
@@ -147,6 +138,12 @@ class GitHub(ThreadingHTTPServer):
     def _shut(self, pull: dict[str, Any]) -> None:
         pull["head"]["sha"] = self.commit(pull["head"]["ref"]) or pull["head"]["sha"]
         pull |= {"state": "closed", "closed_at": _at(pull["number"])}
+
+    def take_over(self, other: "GitHub") -> None:
+        """Have what another one has, under the address of this one."""
+        for name in "pulls", "comments", "labels", "statuses":
+            text = repr(getattr(other, name)).replace(other.host, self.host)
+            setattr(self, name, ast.literal_eval(text))
 
     # What is asked.
 
@@ -396,16 +393,3 @@ def certificate(folder: Path) -> Path:
     subprocess.run(["openssl", "req", "-x509", *made, *named], check=True, capture_output=True)
     path.write_text(Path(f"{path}.key").read_text() + Path(f"{path}.crt").read_text())
     return path
-
-
-@contextmanager
-def serving(origin: Path, certificate: Path) -> Iterator[GitHub]:
-    """Serve the bare repository `origin` until the block ends."""
-    with GitHub(origin, certificate) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

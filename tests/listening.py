@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
+
+from loopback import Server, serving
 
 
-class Listener(ThreadingHTTPServer):
+class Listener(Server):
     """It answers every POST with the same status and body."""
 
     def __init__(self, status: int, answer: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
+        self.url += "/"
         self.status, self.answer = status, answer
         self.bodies: list[bytes] = []
         self.tokens: set[str | None] = set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -40,11 +38,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def listening(status: int = 200, answer: bytes = b"{}") -> Iterator[Listener]:
     """Listen on a free port of loopback until the block ends."""
-    with Listener(status, answer) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Listener(status, answer)) as server:
+        yield server

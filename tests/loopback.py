@@ -5,15 +5,41 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Server(ThreadingHTTPServer):
-    """A server that keeps faults of its connections to itself."""
+    """A server on a free port that keeps faults of its connections to itself."""
+
+    daemon_threads = True
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.host = f"127.0.0.1:{self.server_port}"
+        self.url = f"http{'s' if context else ''}://{self.host}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that went away: some tests want just that."""
+
+
+Kind = TypeVar("Kind", bound=Server)
+
+
+@contextmanager
+def serving(server: Kind) -> Iterator[Kind]:
+    """Let a server answer until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager
@@ -29,17 +55,8 @@ def answering(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = Server(("127.0.0.1", 0), Handler)
-    if context:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http{'s' if context else ''}://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Server(Handler, context)) as server:
+        yield server.url
 
 
 def send(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:

@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from examples import ROOT
 from fraud.loop.tracking import mlflow_place
 from needed import needed
 from s3 import free_port
+from warm import TRACKING, started
 
 PYTHON = ROOT / mlflow_place.PYTHON
 
@@ -22,6 +24,12 @@ PYTHON = ROOT / mlflow_place.PYTHON
 def python() -> str:
     """Return the Python that has MLflow."""
     return needed(PYTHON if PYTHON.exists() else None, PYTHON.parts[-3], "make .venv-mlflow/ready")
+
+
+@cache
+def warm_python() -> str:
+    """Return a Python whose modules begin with MLflow imported; it lives as long as these tests."""
+    return str(started(python(), TRACKING, {"python": []}, **environment()) / "python")
 
 
 def environment(**more: str) -> dict[str, str]:

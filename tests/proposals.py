@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +13,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from examples import ROOT
-from github import GitHub, serving
+from github import GitHub
+from loopback import serving
 from needed import needed
-from repositories import ENVIRONMENT, Repository
+from repositories import Repository, warmed
 
 OUTSIDE = ("GH_", "GITHUB_", "SSL_CERT_")
 OLD, NEW = "0" * 32, "1" * 32  # The models of main and of a proposal.
@@ -41,14 +41,14 @@ class Loop(Repository):
     server: GitHub
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in ENVIRONMENT.items() if not name.startswith(OUTSIDE)}
+        kept = {name: value for name, value in warmed().items() if not name.startswith(OUTSIDE)}
         needed(shutil.which("gh", path=kept["PATH"]), "gh")
         return kept | self.server.environment | {"PYTHONPATH": str(ROOT / "src")} | more
 
     def loop(self, verb: str, *arguments: str, code: int = 0, **more: str) -> str:
         """Do what `make <verb>` does, and return all that it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", f"fraud.loop.{verb}", *arguments],
+            ["python", "-m", f"fraud.loop.{verb}", *arguments],
             cwd=self.path,
             env=self.environment(**more),
             text=True,
@@ -58,6 +58,12 @@ class Loop(Repository):
         )
         assert done.returncode == code, f"{verb} ended with {done.returncode}:\n{done.stdout}"
         return done.stdout
+
+    def changes(self) -> list[str]:
+        """Return the requests that changed something on GitHub, and forget all."""
+        lines = [request.line for request in self.server.requests if request.method != "GET"]
+        self.server.requests.clear()
+        return lines
 
     def commit_all(self, message: str = "a test") -> str:
         self.run("git", "add", "-A")
@@ -121,7 +127,7 @@ def working_copy(folder: Path) -> Loop:
 def beside_github(folder: Path, certificate: Path) -> Iterator[Loop]:
     """Yield a working copy beside GitHub."""
     work = working_copy(folder)
-    with serving(folder / "origin.git", certificate) as server:
+    with serving(GitHub(folder / "origin.git", certificate)) as server:
         work.server = server
         yield work
 

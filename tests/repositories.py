@@ -9,6 +9,7 @@ from pathlib import Path
 
 from examples import ROOT
 from fraud.params_file import Value, change
+from warm import programs
 
 BIN = Path(sys.executable).parent
 SMALL: dict[str, Value] = {
@@ -30,6 +31,11 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.starts
 }
 
 
+def warmed() -> dict[str, str]:
+    """Return the environment in which `dvc` and `python -m` start at once."""
+    return ENVIRONMENT | {"PATH": f"{programs()}:{ENVIRONMENT['PATH']}"}
+
+
 class Repository:
     """A working copy, and the programs that run in it."""
 
@@ -41,7 +47,7 @@ class Repository:
         done = subprocess.run(
             command,
             cwd=self.path,
-            env=ENVIRONMENT,
+            env=warmed(),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from examples import ROOT
-from repositories import BIN, ENVIRONMENT, Repository
-from warm_dvc import programs
+from repositories import BIN, Repository, warmed
 
 KEY, SECRET = "a-key", "a-secret-that-git-must-never-see"
 CONFIG = """\
@@ -86,7 +85,7 @@ def free_port() -> int:
 
 
 def _await(server: Server) -> None:
-    for _ in range(600):
+    for _ in range(2400):  # A loaded machine takes a minute.
         assert server.process.poll() is None, "rclone ended"
         try:
             urllib.request.urlopen(server.endpoint, timeout=1)  # noqa: S310  # our own address
@@ -112,7 +111,7 @@ class Copy(Repository):
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_MAX_ATTEMPTS": "1",
             "DVC_SITE_CACHE_DIR": f"{self.path}.site",
-            "PATH": f"{programs()}:{ENVIRONMENT['PATH']}",
+            "PATH": warmed()["PATH"],
             "PYTHONPATH": f"{ROOT}/src",
         }
         return {name: value for name, value in found.items() if value}

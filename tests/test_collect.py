@@ -336,7 +336,7 @@ def test_a_label_says_who_gave_it_and_whether_another_one_said_otherwise(log: Lo
 
 def killed(settings: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, str(ROOT / "tests/killed_collect.py"), json.dumps(settings)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -1,27 +1,21 @@
 """make comment: one comment on pull requests that touch dvc.lock, kept current."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import github as fake
 from github import PERSON, Reply, Request
-from proposals import NEW, OLD, Loop, beside_github
+from proposals import NEW, OLD, Loop
 
 MARKER = "<!-- fraud-difference -->"
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fake.certificate(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture
-def work(tmp_path: Path, certificate: Path) -> Iterator[Loop]:
-    with beside_github(tmp_path, certificate) as found:
-        found.run("git", "checkout", "-q", "-b", "idea")
-        yield found
+def work(work: Loop) -> Loop:
+    """Be on a branch beside GitHub."""
+    work.run("git", "checkout", "-q", "-b", "idea")
+    return work
 
 
 def push(work: Loop) -> None:
@@ -31,12 +25,6 @@ def push(work: Loop) -> None:
     if not work.server.pulls:
         asked = {"head": "idea", "base": "main", "title": "an idea", "body": ""}
         fake._create_pull(work.server, Request("POST", "pulls", {}, asked))
-
-
-def changes(work: Loop) -> list[str]:
-    lines = [request.line for request in work.server.requests if request.method != "GET"]
-    work.server.requests.clear()
-    return lines
 
 
 def better(work: Loop, recall: float = 0.9) -> None:
@@ -62,15 +50,15 @@ def test_the_next_push_updates_the_same_comment_and_the_same_difference_asks_for
     better(work)
     push(work)
     work.loop("comment", "PR=1")
-    changes(work)
+    work.changes()
     (work.path / "NOTES.md").write_text("a note")
     push(work)
     assert work.loop("comment", "PR=1") == "#1: comment says so already\n"
-    assert changes(work) == []
+    assert work.changes() == []
     better(work, 0.95)
     push(work)
     assert work.loop("comment", "PR=1") == "#1: comment updated\n"
-    assert changes(work) == ["PATCH issues/comments/1000"]
+    assert work.changes() == ["PATCH issues/comments/1000"]
     assert "| `recall` | 0.854 | 0.950 |" in work.server.said(1)[0]
 
 
@@ -80,16 +68,16 @@ def test_other_ends_of_lines_are_no_difference(work: Loop) -> None:
     work.loop("comment", "PR=1")
     (comment,) = work.server.comments.values()
     comment["body"] = comment["body"].replace("\n", "\r\n")
-    changes(work)
+    work.changes()
     assert work.loop("comment", "PR=1") == "#1: comment says so already\n"
-    assert changes(work) == []
+    assert work.changes() == []
 
 
 def test_where_the_lock_is_untouched_nothing_is_said(work: Loop) -> None:
     (work.path / "NOTES.md").write_text("a note")
     push(work)
     assert work.loop("comment", "PR=1") == "#1 leaves dvc.lock as it is: nothing to say\n"
-    assert changes(work) == []
+    assert work.changes() == []
 
 
 def test_a_comment_that_no_longer_holds_says_so(work: Loop) -> None:
@@ -166,7 +154,7 @@ def test_a_history_that_is_cut_off_is_one_line(work: Loop, tmp_path: Path) -> No
     other = Loop(tmp_path / "other")
     other.server = work.server
     assert other.loop("comment", "PR=1", code=1).endswith("`git fetch origin`, or check out with fetch-depth: 0\n")
-    assert changes(work) == []
+    assert work.changes() == []
 
 
 def test_a_number_that_is_none_or_of_no_pull_request_is_one_line(work: Loop) -> None:

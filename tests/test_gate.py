@@ -27,10 +27,9 @@ from fraud.params_file import set_value
 from fraud.rows import Rows
 from fraud.schema import Column, Schema
 from fraud.tables import write_table
-from repositories import ENVIRONMENT
+from repositories import ENVIRONMENT, warmed
 from s3 import Copy, empty, serving
 from test_train import file_of, fitted
-from warm_dvc import programs
 
 LIMITS = {
     "average_precision": Limit("higher", 0.01),
@@ -298,7 +297,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def inside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Be in the working copy of the good model."""
     monkeypatch.chdir(world.copy.path)
-    monkeypatch.setenv("PATH", f"{programs()}:{ENVIRONMENT['PATH']}")
+    monkeypatch.setenv("PATH", warmed()["PATH"])
 
 
 @pytest.mark.usefixtures("inside")

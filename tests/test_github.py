@@ -1,31 +1,25 @@
 """gh against GitHub's API: which repository, what stands in the way, and what to do about it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import github as fake
 from fraud.errors import Problem
 from fraud.loop.proposing import gh, github
 from fraud.loop.proposing.github import Repository, addressed, ensured, here
 from github import BOT, NAME, PERSON, Reply, Request
-from proposals import Loop, beside_github, inside
+from proposals import Loop, inside
 
 LIMIT = {"message": "You have exceeded a secondary rate limit."}
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fake.certificate(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture
-def work(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
+def work(work: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
+    """Stand in a working copy beside GitHub."""
     monkeypatch.setattr(github, "PAUSES", [0.0, 0.0, 0.0])
-    with beside_github(tmp_path, certificate) as found, inside(found, monkeypatch):
-        yield found
+    with inside(work, monkeypatch):
+        yield work
 
 
 def once(work: Loop, method: str, reply: Reply, when: str = "before") -> list[Request]:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,10 @@ import github as fake
 from fraud.errors import Problem
 from fraud.loop import propose, status
 from github import NAME, PERSON, Reply, Request
-from proposals import NEW, Loop, beside_github
+from proposals import NEW, Loop
 
 W11, W12, W13 = "BRANCH=retrain/2026-W11", "BRANCH=retrain/2026-W12", "BRANCH=retrain/2026-W13"
 OTHER = "3" * 32  # Another model.
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fake.certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def work(tmp_path: Path, certificate: Path) -> Iterator[Loop]:
-    with beside_github(tmp_path, certificate) as found:
-        yield found
-
-
-def changes(work: Loop) -> list[str]:
-    """Return the requests that changed something, and forget all."""
-    lines = [request.line for request in work.server.requests if request.method != "GET"]
-    work.server.requests.clear()
-    return lines
 
 
 def state(work: Loop) -> list[Any]:
@@ -54,24 +35,24 @@ def test_a_branch_that_was_pushed_becomes_a_pull_request(work: Loop) -> None:
     assert (pull["head"]["sha"], pull["base"]["ref"]) == (commit, "main")
     assert pull["title"] == "Retrain on 2026-W05 to 2026-W08: drift fired"
     assert f"model={NEW}" in pull["body"]
-    assert changes(work) == ["POST pulls"]
+    assert work.changes() == ["POST pulls"]
 
 
 def test_run_again_it_changes_nothing(work: Loop) -> None:
     work.branch("2026-W12")
     work.loop("propose", W12)
-    changes(work)
+    work.changes()
     assert "says so already" in work.loop("propose", W12)
-    assert changes(work) == []
+    assert work.changes() == []
 
 
 def test_another_model_of_the_same_week_updates_the_same_pull_request(work: Loop) -> None:
     work.branch("2026-W12")
     work.loop("propose", W12)
-    changes(work)
+    work.changes()
     work.branch("2026-W12", model=OTHER)
     assert work.loop("propose", W12).startswith("#1 updated")
-    assert changes(work) == ["PATCH pulls/1"]
+    assert work.changes() == ["PATCH pulls/1"]
     assert OTHER in work.server.pulls[1]["body"]
 
 
@@ -99,9 +80,9 @@ def test_an_older_week_is_not_proposed_beside_a_newer_one(work: Loop) -> None:
     for week in ("2026-W9", "2026-W12"):
         work.branch(week)
     work.loop("propose", W12)
-    changes(work)
+    work.changes()
     assert work.loop("propose", "WEEK=2026-W9") == ("retrain/2026-W9 is not proposed: #1 is open for a newer week\n")
-    assert changes(work) == []
+    assert work.changes() == []
 
 
 def test_pull_requests_of_others_are_left_alone(work: Loop) -> None:
@@ -125,7 +106,7 @@ def test_pull_requests_of_others_are_left_alone(work: Loop) -> None:
     work.server.pulls[5]["head"]["repo"] = None  # The fork is gone.
     work.branch("2026-W12")
     work.loop("propose", W12)
-    assert changes(work) == ["POST pulls"]
+    assert work.changes() == ["POST pulls"]
     assert len(work.server.open()) == 6
 
 
@@ -141,12 +122,12 @@ def test_what_a_person_closed_is_not_opened_again_unless_forced(work: Loop) -> N
     work.branch("2026-W12")
     work.loop("propose", W12)
     work.server.close(1)
-    changes(work)
+    work.changes()
     said = work.loop("propose", W12)
     assert said == (
         "retrain/2026-W12 is not proposed: a person closed #1 with this very model; FORCE=1 proposes it again\n"
     )
-    assert changes(work) == []
+    assert work.changes() == []
     assert work.loop("propose", W12, "FORCE=1").startswith("#2 opened")
     assert work.server.pulls[1]["state"] == "closed"
 

@@ -14,22 +14,14 @@ import pytest
 from fraud.loop.repro import forget_the_dead
 from fraud.params_file import Value
 from fraud.yamlfile import read_yaml
-from repositories import Repository, small
+from repositories import Repository
 
 STAGES = ["simulate", "ingest", "split", "train", "evaluate", "estimate", "drift", "card"]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    repository = small(tmp_path_factory.mktemp("repro") / "made")
-    repository.repro()
-    repository.commit()
-    return repository
-
-
 @pytest.fixture
-def repository(made: Repository, tmp_path: Path) -> Repository:
-    return made.copy(tmp_path / "copy")
+def repository(finished: Repository, tmp_path: Path) -> Repository:
+    return finished.copy(tmp_path / "copy")
 
 
 @pytest.fixture
@@ -43,11 +35,11 @@ def ran(output: str) -> list[str]:
     return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
 
 
-def test_one_command_makes_batches_verdict_model_metrics_and_a_lock_that_pins_them(made: Repository) -> None:
-    outs = {out["path"] for stage in read_yaml(made.path / "dvc.lock")["stages"].values() for out in stage["outs"]}
+def test_one_command_makes_batches_verdict_model_metrics_and_a_lock_that_pins_them(finished: Repository) -> None:
+    outs = {out["path"] for stage in read_yaml(finished.path / "dvc.lock")["stages"].values() for out in stage["outs"]}
     assert {"data/simulate", "models/model.onnx", "reports/metrics.json", "reports/drift.json"} <= outs
-    assert all((made.path / path).exists() for path in outs)
-    assert made.run("git", "status", "--porcelain") == ""
+    assert all((finished.path / path).exists() for path in outs)
+    assert finished.run("git", "status", "--porcelain") == ""
 
 
 def test_a_second_run_has_nothing_to_do(repository: Repository) -> None:
@@ -109,7 +101,7 @@ def test_a_schema_of_ones_own_needs_no_change_of_code(repository: Repository) ->
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_in_any_stage_the_next_run_ends_with_the_same_lock(
-    stage: str, made: Repository, without_cache: Repository
+    stage: str, finished: Repository, without_cache: Repository
 ) -> None:
     with without_cache.start("python", "-m", "fraud.loop.repro", "--force", "--single-item", stage) as running:
         assert running.stdout
@@ -119,7 +111,7 @@ def test_killed_in_any_stage_the_next_run_ends_with_the_same_lock(
         time.sleep(0.8)  # Somewhere inside of the stage; where exactly must not matter.
         os.killpg(running.pid, signal.SIGKILL)
     without_cache.repro()
-    assert without_cache.lock() == made.lock()
+    assert without_cache.lock() == finished.lock()
     assert "up to date" in without_cache.run("dvc", "status")
 
 
@@ -135,9 +127,9 @@ def test_a_lock_of_dvc_that_only_the_dead_hold_is_forgotten(content: str, left: 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.77, 0.93])
 def test_a_lock_that_was_torn_by_a_kill_is_mended_by_the_next_run(
-    share: float, made: Repository, tmp_path: Path
+    share: float, finished: Repository, tmp_path: Path
 ) -> None:
-    torn = made.copy(tmp_path / "torn")
+    torn = finished.copy(tmp_path / "torn")
     text = torn.lock()
     (torn.path / ".dvc/tmp/dvc.lock.before").write_text(text)
     (torn.path / "dvc.lock").write_text(text[: text.index("path:", int(share * len(text))) + 9])
@@ -181,17 +173,17 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_the_last_line_says_so_and_with_space_the_lock_is_that_of_an_undisturbed_run(
-    made: Repository, mounted: Path
+    finished: Repository, mounted: Path
 ) -> None:
     mount("-t", "tmpfs", "-o", "size=13m", "none", str(mounted))
-    made.run("git", "clone", "-q", str(made.path), str(mounted / "clone"))
+    finished.run("git", "clone", "-q", str(finished.path), str(mounted / "clone"))
     clone = Repository(mounted / "clone")
     output = clone.repro(code=1)
     assert "Traceback" not in output
     assert output.splitlines()[-1].endswith("the disk is full: free some, then run `make repro` again")
     mount("-o", "remount,size=200m", str(mounted))
     clone.repro()
-    assert clone.lock() == made.lock()
+    assert clone.lock() == finished.lock()
 
 
 def test_a_folder_that_cannot_be_written_is_named_in_one_line(repository: Repository) -> None:

@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import github as fake
 from fraud.errors import Problem
 from fraud.loop import gauges, retrain
 from fraud.loop.progress import STEPS
+from github import GitHub
+from loopback import serving as answering
 from needed import needed
 from pushgateway import pushgateway
 from repositories import ENVIRONMENT, small
@@ -72,7 +73,7 @@ class Begun(NamedTuple):
 class World:
     """A working copy with its remotes, and GitHub."""
 
-    def __init__(self, copy: Copy, origin: Path, server: Server, made: Weeks, github: fake.GitHub) -> None:
+    def __init__(self, copy: Copy, origin: Path, server: Server, made: Weeks, github: GitHub) -> None:
         self.copy, self.origin, self.server, self.made, self.github = copy, origin, server, made, github
 
     @contextmanager
@@ -114,6 +115,15 @@ class World:
                     os.killpg(process.pid, signal.SIGKILL)
         return "".join(said)
 
+    @contextmanager
+    def branch(self, name: str = "retrain/2026-W10") -> Iterator[Copy]:
+        """Be on a branch of the git remote, and push what comes of it."""
+        self.copy.run("git", "fetch", "-q", "origin")
+        self.copy.run("git", "switch", "-q", "--detach", f"origin/{name}")
+        yield self.copy
+        self.copy.run("git", "push", "-q", "--force", "origin", f"HEAD:{name}")
+        self.copy.run("git", "switch", "-q", "main")
+
     def branches(self) -> dict[str, str]:
         """Return the commit of each branch of the git remote."""
         lines = self.copy.run("git", "ls-remote", "--heads", str(self.origin)).splitlines()
@@ -150,20 +160,43 @@ def begun(server: Server, made: Weeks, tmp_path_factory: pytest.TempPathFactory)
     return Begun(copy, folder / "origin.git")
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fake.certificate(tmp_path_factory.mktemp("tls"))
+@contextmanager
+def world_of(begun: Begun, server: Server, made: Weeks, certificate: Path, folder: Path) -> Iterator[World]:
+    """Copy what is begun into a world of its own."""
+    needed(shutil.which("gh", path=ENVIRONMENT["PATH"]), "gh")
+    origin = folder / "origin.git"
+    shutil.copytree(begun.origin, origin)
+    copy = begun.copy.twin(folder / "copy")
+    copy.run("git", "remote", "set-url", "origin", str(origin))
+    with answering(GitHub(origin, certificate)) as github:
+        yield World(copy, origin, server, made, github)
 
 
 @pytest.fixture
 def world(begun: Begun, server: Server, made: Weeks, certificate: Path, tmp_path: Path) -> Iterator[World]:
-    needed(shutil.which("gh", path=ENVIRONMENT["PATH"]), "gh")
-    origin = tmp_path / "origin.git"
-    shutil.copytree(begun.origin, origin)
-    copy = begun.copy.twin(tmp_path / "copy")
-    copy.run("git", "remote", "set-url", "origin", str(origin))
-    with fake.serving(origin, certificate) as github:
-        yield World(copy, origin, server, made, github)
+    with world_of(begun, server, made, certificate, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def first(
+    begun: Begun, server: Server, made: Weeks, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """A world in which drift was found and a model proposed; its tests change nothing."""
+    with world_of(begun, server, made, certificate, tmp_path_factory.mktemp("proposed")) as one:
+        with one.weeks(DRIFTED, *NEW):
+            one.retrain()
+        yield one
+
+
+@pytest.fixture
+def proposed(first: World, certificate: Path, tmp_path: Path) -> Iterator[World]:
+    """A copy of that world, whose weeks are still in the bucket."""
+    before = Begun(first.copy, first.origin)
+    with world_of(before, first.server, first.made, certificate, tmp_path) as one:
+        one.github.take_over(first.github)
+        with one.weeks(DRIFTED, *NEW):
+            yield one
 
 
 @pytest.mark.parametrize(
@@ -233,13 +266,10 @@ def test_the_weeks_of_a_folder_come_too_and_where_it_is_away_the_loop_goes_on_wi
     assert copy.run("git", "status", "--porcelain") == ""
 
 
-def test_drift_ends_in_one_commit_and_one_pull_request_however_often_it_runs(world: World) -> None:
-    main = world.branches()["main"]
-    with world.weeks(DRIFTED, *NEW):
-        world.retrain()
-        commit = world.branches()["retrain/2026-W10"]
-        world.github.requests.clear()
-        world.retrain()
+def test_drift_ends_in_one_commit_and_one_pull_request_however_often_it_runs(proposed: World, begun: Begun) -> None:
+    world, main = proposed, begun.copy.run("git", "rev-parse", "main").strip()
+    commit = world.branches()["retrain/2026-W10"]
+    world.retrain()
     assert world.branches() == {"main": main, "retrain/2026-W10": commit}
     assert [request.line for request in world.github.requests if request.method != "GET"] == []
     (pull,) = world.github.open()
@@ -251,9 +281,8 @@ def test_drift_ends_in_one_commit_and_one_pull_request_however_often_it_runs(wor
     assert world.copy.run("git", "status", "--porcelain") == ""
 
 
-def test_one_line_of_params_moves_and_the_lock_the_reports_and_the_weeks_follow(world: World) -> None:
-    with world.weeks(DRIFTED, *NEW):
-        world.retrain()
+def test_one_line_of_params_moves_and_the_lock_the_reports_and_the_weeks_follow(first: World) -> None:
+    world = first
     world.copy.run("git", "fetch", "-q", "origin")
     changed = world.copy.run("git", "diff", "--name-only", "main", "origin/retrain/2026-W10").split()
     rest = {name for name in changed if not name.startswith("reports/")}
@@ -267,11 +296,9 @@ def test_one_line_of_params_moves_and_the_lock_the_reports_and_the_weeks_follow(
     assert new == old.replace("-  until: 2026-W08", "+  until: 2026-W10")
 
 
-def test_a_stranger_can_pull_what_was_proposed(world: World, tmp_path: Path) -> None:
-    with world.weeks(DRIFTED, *NEW):
-        world.retrain()
-    command = ["git", "clone", "-q", "-b", "retrain/2026-W10", str(world.origin), str(tmp_path / "clone")]
-    world.copy.run(*command)
+def test_a_stranger_can_pull_what_was_proposed(first: World, tmp_path: Path) -> None:
+    command = ["git", "clone", "-q", "-b", "retrain/2026-W10", str(first.origin), str(tmp_path / "clone")]
+    first.copy.run(*command)
     stranger = Copy(tmp_path / "clone")
     stranger.loop("transfer", "pull")
     assert stranger.run("dvc", "status", "-q") == ""
@@ -352,48 +379,30 @@ def test_a_newer_week_takes_the_place_of_an_older_proposal(world: World) -> None
     assert len(world.github.pulls) == 2
 
 
-def test_a_branch_to_which_a_person_committed_is_left_alone(world: World) -> None:
-    with world.weeks(DRIFTED, *NEW):
-        world.retrain()
-        copy = world.copy
-        copy.run("git", "fetch", "-q", "origin")
-        copy.run("git", "switch", "-q", "--detach", "origin/retrain/2026-W10")
+def test_a_branch_to_which_a_person_committed_is_left_alone(proposed: World) -> None:
+    with proposed.branch() as copy:
         copy.run("git", "commit", "-q", "--allow-empty", "-m", "Look closer")
-        copy.run("git", "push", "-q", "origin", "HEAD:retrain/2026-W10")
-        copy.run("git", "switch", "-q", "main")
-        mine = world.branches()["retrain/2026-W10"]
-        said = world.retrain(code=1)
-    assert "retrain/2026-W10: somebody committed to it on the server" in said
-    assert world.branches()["retrain/2026-W10"] == mine
+    mine = proposed.branches()["retrain/2026-W10"]
+    assert "retrain/2026-W10: somebody committed to it on the server" in proposed.retrain(code=1)
+    assert proposed.branches()["retrain/2026-W10"] == mine
 
 
-def test_a_commit_that_a_person_amended_is_left_alone_too(world: World) -> None:
-    with world.weeks(DRIFTED, *NEW):
-        world.retrain()
-        copy = world.copy
-        copy.run("git", "fetch", "-q", "origin")
-        copy.run("git", "switch", "-q", "--detach", "origin/retrain/2026-W10")
+def test_a_commit_that_a_person_amended_is_left_alone_too(proposed: World) -> None:
+    with proposed.branch() as copy:
         bob = ["env", "GIT_COMMITTER_NAME=Bob", "GIT_COMMITTER_EMAIL=bob@example.com"]
         copy.run(*bob, "git", "commit", "-q", "--amend", "--allow-empty", "--no-edit")
-        copy.run("git", "push", "-q", "--force", "origin", "HEAD:retrain/2026-W10")
-        copy.run("git", "switch", "-q", "main")
-        mine = world.branches()["retrain/2026-W10"]
-        world.retrain(code=1)
-    assert world.branches()["retrain/2026-W10"] == mine
+    mine = proposed.branches()["retrain/2026-W10"]
+    proposed.retrain(code=1)
+    assert proposed.branches()["retrain/2026-W10"] == mine
 
 
-def test_main_merged_into_the_branch_by_githubs_button_stands_in_nobodys_way(world: World) -> None:
-    with world.weeks(DRIFTED, *NEW):
-        world.retrain()
-        copy = world.copy
-        copy.run("git", "commit", "-q", "--allow-empty", "-m", "Something else")
-        copy.run("git", "push", "-q", "origin", "main")
-        copy.run("git", "fetch", "-q", "origin")
-        copy.run("git", "switch", "-q", "--detach", "origin/retrain/2026-W10")
+def test_main_merged_into_the_branch_by_githubs_button_stands_in_nobodys_way(proposed: World) -> None:
+    copy = proposed.copy
+    copy.run("git", "commit", "-q", "--allow-empty", "-m", "Something else")
+    copy.run("git", "push", "-q", "origin", "main")
+    with proposed.branch():
         copy.run("git", "merge", "-q", "--no-edit", "main")
-        copy.run("git", "push", "-q", "origin", "HEAD:retrain/2026-W10")
-        copy.run("git", "switch", "-q", "main")
-        world.retrain()
+    proposed.retrain()
     copy.run("git", "fetch", "-q", "origin")
     assert copy.run("git", "rev-list", "--count", "main..origin/retrain/2026-W10").strip() == "1"
 

@@ -22,7 +22,8 @@ import pytest
 from logs import logged, query
 from needed import needed
 from postgres import Postgres, database
-from servers import TOKEN, Live, Traffic, example, home, running, until
+from servers import TOKEN, Live, Traffic, example, home, running
+from waiting import until
 
 PAYMENT = example().payments()[0]
 KILLS = 50

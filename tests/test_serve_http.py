@@ -2,8 +2,7 @@
 
 import gc
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from sqlalchemy import create_engine, text
 from fraud.scoring import Model
 from serve.app import create_app
 from servers import ADMIN, TOKEN, Live, example, home, running
+from waiting import until
 
 CARDS = example()
 PAYMENTS = CARDS.payments()
@@ -306,11 +306,3 @@ def test_quality_is_measured_on_the_newest_label_of_each_answer(tmp_path: Path) 
         counts = {name: server.metric(f'labelled_answers{{outcome="{name}"}}') for name in outcomes}
         assert (sum(counts.values()), counts["false_positives"], counts["false_negatives"]) == (labelled, 1, 0)
         assert server.metric("training_fraud_rate") == trained_on.training_frauds / trained_on.training_rows
-
-
-def until(seen: Callable[[], bool]) -> None:
-    """Wait for what the server looks at once a second."""
-    end = time.monotonic() + 5
-    while not seen():
-        assert time.monotonic() < end
-        time.sleep(0.1)

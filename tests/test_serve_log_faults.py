@@ -21,11 +21,12 @@ import pytest
 
 from examples import ROOT
 from fraud.errors import Problem
-from logs import acknowledged, logged, opened, row, rows, until, writer
+from logs import acknowledged, logged, opened, row, rows, writer
 from postgres import Postgres, database
 from serve.journal.log import Log, Unlogged
 from serve.journal.reach import Away
 from serve.journal.spool import Spool, read
+from waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from logs import logged, opened, query, row, rows, until
+from logs import logged, opened, query, row, rows
 from postgres import Postgres
 from serve.journal import retention
 from servers import Traffic, example, home, running
+from waiting import until
 
 PAYMENT = example().payments()[0]
 

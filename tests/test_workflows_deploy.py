@@ -11,7 +11,8 @@ import pytest
 from histories import History, history
 from listening import listening
 from s3 import KEY, SECRET, Server, serving
-from servers import ADMIN, Live, example, home, pin, running, until
+from servers import ADMIN, Live, example, home, pin, running
+from waiting import until
 from workflow_runs import ROLE, Place, place
 from workflow_runs import TOKEN as GITHUB_TOKEN
 

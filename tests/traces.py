@@ -10,13 +10,12 @@ import pytest
 from fraud.errors import Problem
 from fraud.loop import trace
 from logs import opened
-from repositories import ENVIRONMENT, Repository
+from repositories import Repository, warmed
 from s3 import Copy, empty
 from serve.answers import fingerprints
 from serve.journal.tables import Row, new_ids
 from serve.payload import Reader, text
 from servers import Example, example
-from warm_dvc import programs
 
 FIRST, OTHER, IDEA = "a" * 32, "c" * 32, "d" * 32  # Models of which nothing but the md5 is left.
 BATCHES = {"2026-W06": "6" * 32, "2026-W07": "7" * 32}
@@ -138,7 +137,7 @@ def log(url: str, folder: Path, rows: list[Row], feedback: tuple[tuple[str, bool
 def enter(copy: Repository, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Be in a clone whose server has its log at `url`."""
     monkeypatch.chdir(copy.path)
-    monkeypatch.setenv("PATH", f"{programs()}:{ENVIRONMENT['PATH']}")
+    monkeypatch.setenv("PATH", warmed()["PATH"])
     monkeypatch.setenv("REQUEST_LOG", url)
     monkeypatch.delenv("FRAUD_THRESHOLD", raising=False)
 

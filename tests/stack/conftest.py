@@ -9,8 +9,9 @@ import pytest
 from listening import listening
 from pushgateway import pushgateway
 from s3 import free_port
-from servers import ADMIN, Live, Traffic, example, home, running, until
+from servers import ADMIN, Live, Traffic, example, home, running
 from stack.monitoring import RUNBOOKS, Watched, alertmanager, prometheus, tell, working_copy
+from waiting import until
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from fraud.loop import remote
 from fraud.operations import aws_down, aws_stack, aws_up
 from fraud.operations.aws_stack import first_failure
 from fraud.yamlfile import read_yaml
+from loopback import serving
 from needed import needed
 from repositories import BIN
 from s3 import CONFIG, Copy, empty
@@ -332,9 +333,8 @@ def test_the_role_can_neither_reach_another_bucket_nor_change_its_own(aws: Amazo
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[github.GitHub]:
-    folder = tmp_path_factory.mktemp("github")
-    with github.serving(folder, github.certificate(folder)) as server:
+def hub(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterator[github.GitHub]:
+    with serving(github.GitHub(tmp_path_factory.mktemp("github"), certificate)) as server:
         server.repository |= {"full_name": "Bank/fraud", "id": 34, "owner": {"id": 12}}
         yield server
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fraud.yamlfile import read_yaml
-from servers import until
 from stack.monitoring import OPS, Program, Watched
+from waiting import until
 
 GRAFANA = OPS / "grafana"
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}

@@ -10,8 +10,8 @@ import pytest
 
 from fraud.yamlfile import read_yaml
 from needed import needed
-from servers import until
 from stack.monitoring import AMTOOL, OPS, PROMTOOL, RUNBOOKS, Watched, configured
+from waiting import until
 
 RULES = [
     rule

@@ -17,7 +17,8 @@ import pytest
 from examples import ROOT
 from github import certificate
 from proposals import Loop, beside_github
-from servers import Live, example, home, running, until
+from servers import Live, example, home, running
+from waiting import until
 
 HONEST, STOLEN = "the-token-of-an-honest-caller", "the-token-that-was-stolen"
 LIMIT, SENT = 1000, 2500

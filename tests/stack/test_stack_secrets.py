@@ -19,8 +19,9 @@ from postgres import PROGRAMS, Postgres, database
 from proposals import Loop, beside_github
 from repositories import ENVIRONMENT, small
 from s3 import SECRET, Server, free_port, serving
-from servers import example, home, running, until
+from servers import example, home, running
 from test_image import goes
+from waiting import until
 
 PLANTED = {
     "API_TOKEN": "planted-caller-5d1f",

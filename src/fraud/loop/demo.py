@@ -95,7 +95,7 @@ def begin(root: Path, folder: Path) -> Stage:
     git("checkout", "--quiet", "-B", "main", at=stage.work)
     stage.run("dvc", "remote", "add", "--force", "--default", "demo", str(folder / "store"), at=stage.work)
     stage.commit("Begin the demo with small weeks", START)
-    git("clone", "--quiet", str(stage.origin), str(stage.deployed))
+    git("clone", "--quiet", "--branch", "main", str(stage.origin), str(stage.deployed))
     return stage
 
 
