@@ -39,11 +39,18 @@ def modules(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_nothing_imports_a_stage_and_shared_words_do_not_import_the_loop(path: Path) -> None:
-    names = modules(path)
+def test_nothing_imports_a_stage_and_shared_words_import_neither_loop_nor_operations(path: Path) -> None:
+    names, room = modules(path), path.relative_to(SOURCE).parts[0]
     assert not {name for name in names if name.startswith("fraud.stages")}
-    if "loop" not in path.relative_to(SOURCE).parts:
+    if room not in ("loop", "operations"):
         assert not {name for name in names if name.startswith("fraud.loop")}
+    if room != "operations":
+        assert not {name for name in names if name.startswith("fraud.operations")}
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "operations").rglob("*.py")), ids=lambda path: path.name)
+def test_operations_import_nothing_of_the_server(path: Path) -> None:
+    assert not {name for name in modules(path) if name.partition(".")[0] == "serve"}
 
 
 @pytest.mark.parametrize("module", SHARED_WITH_THE_SERVER)
