@@ -8,7 +8,7 @@ COPY install.sh setup.txt track.txt requirements/
 RUN python3 -m venv /opt/venv \
     && PYTHON=/opt/venv/bin/python requirements/install.sh requirements/track.txt \
     && /opt/venv/bin/python -m pip uninstall --quiet --yes uv setuptools pip \
-    && find /opt/venv -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
+    && find /opt/venv -type d -name tests -prune -exec rm -rf {} +
 
 FROM ${BASE_IMAGE}
 COPY --from=packages /opt/venv /opt/venv
