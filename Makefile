@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks model-card pushed
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks model-card pushed stack-env stack-up stack-down stack-clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -196,6 +196,18 @@ publish: $(READY) ## push it under its model, its commit and latest; logs in whe
 
 test-image: $(READY) ## build it on Debian's packages without an engine, start it read-only as its user, ask it, weigh it, stop it; as root, or by sudo
 	@requirements/system.sh image && $$([ "$$(id -u)" = 0 ] || echo sudo -E) env $(RUN) fraud.loop.image_trial "OPTIONS=$$BUILD_OPTIONS"
+
+stack-env: $(READY) ## write .env with random secrets for the stack, where there is none
+	@$(RUN) fraud.operations.stack env
+
+stack-up: $(READY) ## start the stack of ops/compose.yaml on loopback: server, database, MLflow, monitoring; [COMPOSE_PROFILES=s3,watch]
+	@$(RUN) fraud.operations.stack up
+
+stack-down: $(READY) ## stop it and keep its data
+	@$(RUN) fraud.operations.stack down
+
+stack-clean: $(READY) ## stop it and delete its data, after asking; YES=1 does not ask
+	@$(RUN) fraud.operations.stack clean
 
 rollback: $(READY) ## commit the model before this one, or that of TO=commit; PUSH=1 pushes to main, or to a branch where main is guarded
 	@$(RUN) fraud.loop.rollback "TO=$$TO" "PUSH=$$PUSH"

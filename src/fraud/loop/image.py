@@ -73,11 +73,16 @@ def build_words(program: str, made: Image, options: str = "") -> list[str]:
     return [*words, *shlex.split(options), "."]
 
 
-def build(program: str, made: Image, options: str) -> None:
-    """Build the image, once the model here is the pinned one."""
+def check(made: Image) -> None:
+    """Refuse another model here than the pinned one."""
     if not Path(MODEL).exists() or (found := md5_of(Path(MODEL))) != made.md5:
         what = f"is {found[:6]}…" if Path(MODEL).exists() else "is not here"
         raise Problem(f"{MODEL} {what}, but {LOCK} pins {made.md5[:6]}…; run `make pull-model`")
+
+
+def build(program: str, made: Image, options: str) -> None:
+    """Build the image, once the model here is the pinned one."""
+    check(made)
     ran("build", build_words(program, made, options))
 
 
