@@ -333,7 +333,10 @@ def test_no_password_is_on_a_command_line_or_in_an_error(postgres: Postgres) -> 
     filled(url)
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as holder:
-        holder.execute(text("LOCK TABLE requests IN ACCESS EXCLUSIVE MODE"))  # So that pg_dump has to wait.
+        holder.execute(text("CREATE SCHEMA other"))
+        holder.execute(text("CREATE TABLE other.one (number integer)"))
+        holder.commit()
+        holder.execute(text("LOCK TABLE other.one IN ACCESS EXCLUSIVE MODE"))  # So that pg_dump has to wait.
         thread = threading.Thread(target=run, args=(db_backup, url, "TO=backups"))
         thread.start()
         until(lambda: any("pg_dump" in words(pid) for pid in descendants(os.getpid())))
