@@ -39,11 +39,13 @@ def modules(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_nothing_imports_a_stage_and_shared_words_do_not_import_the_loop(path: Path) -> None:
-    names = modules(path)
-    assert not {name for name in names if name.startswith("fraud.stages")}
-    if "loop" not in path.relative_to(SOURCE).parts:
+def test_nothing_imports_a_stage_shared_words_not_the_loop_and_the_loop_no_operation(path: Path) -> None:
+    names, room = modules(path), path.relative_to(SOURCE).parts[0]
+    assert not {name for name in names if name.startswith(("fraud.stages", "serve"))}
+    if room not in ("loop", "operations"):
         assert not {name for name in names if name.startswith("fraud.loop")}
+    if room != "operations":
+        assert not {name for name in names if name.startswith("fraud.operations")}
 
 
 @pytest.mark.parametrize("module", SHARED_WITH_THE_SERVER)
@@ -68,7 +70,7 @@ def test_the_server_imports_nothing_that_trains_and_finds_all_it_needs_in_its_ow
 
 @pytest.mark.parametrize("path", sorted((ROOT / "serve").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_server_imports_neither_a_stage_nor_the_loop(path: Path) -> None:
-    assert not {name for name in modules(path) if name.startswith(("fraud.stages", "fraud.loop"))}
+    assert not {name for name in modules(path) if name.startswith(("fraud.stages", "fraud.loop", "fraud.operations"))}
 
 
 @pytest.mark.parametrize("group", GROUPS)

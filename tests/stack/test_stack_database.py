@@ -512,9 +512,8 @@ def collected(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert files("weekly")
 
 
-def test_a_reader_without_a_password_and_one_of_sqlite_are_told_what_to_do(postgres: Postgres, tmp_path: Path) -> None:
+def test_a_log_in_sqlite_knows_no_reader(tmp_path: Path) -> None:
     assert "SQLite knows no roles" in fails(db_reader, f"sqlite:///{tmp_path}/one.db")
-    assert postgres.url
 
 
 # The script that makes the stack's databases.
@@ -552,6 +551,7 @@ def script(server: Postgres, passwords: dict[str, str]) -> subprocess.CompletedP
 def test_the_script_makes_databases_that_only_their_owners_and_the_reader_reach(
     stack: Postgres, tmp_path: Path
 ) -> None:
+    assert "READER_DB_PASSWORD: found nothing, expected a password" in fails(db_reader, stack.url)
     for name in PASSWORDS:
         done = script(stack, PASSWORDS | {name: ""})
         assert done.returncode
