@@ -306,6 +306,13 @@ def test_the_newest_stay_and_those_of_other_databases_too(tmp_path: Path) -> Non
         assert wrong in fails(db_backup, one, "TO=backups", wrong)
 
 
+def test_a_database_without_tables_is_not_backed_up(empty: Callable[[], str]) -> None:
+    url = empty()
+    Path(url.removeprefix("sqlite:///")).touch() if url.startswith("sqlite") else None
+    assert "has no tables; name the database" in fails(db_backup, url, "TO=backups")
+    assert files() == []
+
+
 def test_a_backup_that_fails_leaves_nothing(url: str) -> None:
     Logbook(url).log([one._replace(features="".join(uuid4().hex for _ in range(30))) for one in answers(500)])
     done = subprocess.run(

@@ -43,6 +43,8 @@ def back_up(log: Address, place: Place) -> Made:
         path = Path(folder, name + ENDINGS[kind])
         with reading(log) as connection:
             tables, revision = contents(connection), _revision(connection)  # It sees what was there at its first look.
+            if not tables:  # With KEEP it would in time take the place of all that were not empty.
+                raise Problem(f"{log.setting}={log}: has no tables; name the database that the server logs to")
             dump(log, connection, path)
         backup = Backup(kind, revision, path.stat().st_size, sha256_of(path), tables)
         manifest = Path(folder, name + MANIFEST)
