@@ -155,6 +155,7 @@ def test_a_database_that_is_away_is_told_without_its_password() -> None:
 def test_a_restored_log_has_the_very_same_rows(url: str, empty: Callable[[], str], tmp_path: Path) -> None:
     filled(url)
     run(db_backup, url, "TO=backups")
+    assert [path.stat().st_mode & 0o777 for path in Path("backups").iterdir()] == [0o600, 0o600]
     target = empty()
     run(db_restore, target, "FROM=backups")
     assert held(target) == held(url)
@@ -345,7 +346,7 @@ def test_no_password_is_on_a_command_line_or_in_an_error(postgres: Postgres) -> 
         holder.execute("LOCK TABLE other.one IN ACCESS EXCLUSIVE MODE")  # So that pg_dump has to wait.
         thread = threading.Thread(target=run, args=(db_backup, url, "TO=backups"))
         thread.start()
-        until(lambda: any("pg_dump" in words(pid) for pid in descendants(os.getpid())))
+        until(lambda: any("--snapshot" in words(pid) for pid in descendants(os.getpid())))
         lines = [words(pid) for pid in descendants(os.getpid())]
         holder.rollback()
     thread.join()
