@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote push pull gate propose status comment prequential serve db-upgrade db-downgrade db-backup db-restore db-drill db-reader twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve db-upgrade db-downgrade db-backup db-restore db-drill db-reader twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -60,8 +60,14 @@ collect: $(READY) ## turn each finished week of the request log into a batch: [T
 watch: $(READY) ## retrain whenever a week is new or changed where the batches are imported from; looks EVERY=15m
 	@$(RUN) fraud.loop.watch "EVERY=$$EVERY"
 
-remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url]
-	@$(RUN) fraud.loop.remote "S3=$$S3" "ENDPOINT=$$ENDPOINT"
+remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url] | STACK=name [REGION=eu-west-1]
+	@$(RUN) fraud.loop.remote "S3=$$S3" "ENDPOINT=$$ENDPOINT" "STACK=$$STACK" "REGION=$$REGION"
+
+aws-up: $(READY) ## make or change a bucket on AWS, and the role of main's workflows: [STACK=fraud] [REGION=eu-west-1] [REPOSITORY=owner/name] [KMS_KEY=arn]
+	@$(RUN) fraud.operations.aws_up "STACK=$$STACK" "REGION=$$REGION" "REPOSITORY=$$REPOSITORY" "KMS_KEY=$$KMS_KEY"
+
+aws-down: $(READY) ## show what is in that bucket, ask, and delete all of it: [STACK=fraud] [REGION=eu-west-1] [YES=1 asks nobody]
+	@$(RUN) fraud.operations.aws_down "STACK=$$STACK" "REGION=$$REGION" "YES=$$YES"
 
 serve: .venv-serve/ready ## serve the pinned model on loopback:8000; trains first where there is no model; settings in .env.example
 	@PYTHONPATH=. .venv-serve/bin/python -m serve.pin; code=$$?; if [ $$code = 2 ]; then $(MAKE) repro; else exit $$code; fi
@@ -174,8 +180,8 @@ notify: $(READY) ## tell NOTIFY_URLS and PUSHGATEWAY: EVENT=drift|gate|pull-requ
 batches: $(READY) ## list the batches in use with their md5 in TO=folder/batches.csv; MEGABYTES=n copies so many
 	@$(RUN) fraud.loop.used_batches "TO=$$TO" "MEGABYTES=$$MEGABYTES"
 
-deployed-model: $(READY) ## say whether dvc.lock pins another model than in commit SINCE
-	@$(RUN) fraud.loop.deployed_model "SINCE=$$SINCE"
+deployed-model: $(READY) ## say whether dvc.lock pins another model than in commit SINCE, or than SERVER serves
+	@$(RUN) fraud.loop.deployed_model "SINCE=$$SINCE" "SERVER=$$SERVER"
 
 pull-model: $(READY) ## bring the model that dvc.lock pins, and nothing else
 	@$(RUN) fraud.loop.transfer pull models/model.onnx

@@ -9,6 +9,8 @@ need promtool "/none" prometheus
 need prometheus-pushgateway "/none" prometheus-pushgateway
 need wrk "/none" wrk
 need openssl "/none" openssl
+need caddy "/none" caddy
+need systemd-analyze "/none" systemd
 need cc "/none" gcc
 [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 [ -n "$missing" ] || exit 0

@@ -9,6 +9,7 @@ GRAPH = """\
 stages:
   train:
     cmd: 'true'
+    params: [train]
     outs: [models/model.onnx]
   evaluate:
     cmd: 'true'
@@ -30,13 +31,16 @@ class History(Copy):
             {
                 "models/.gitignore": "/model.onnx\n",
                 "reports/metrics.json": report.decode(),
-                "params.yaml": f"batches: data/simulate\nuntil: {name}\n",
+                "params.yaml": f"batches: data/simulate\n\ntrain:\n  seed: {name}\n",
                 "dvc.yaml": GRAPH,
                 "dvc.lock": f"""\
 schema: '2.0'
 stages:
   train:
     cmd: 'true'
+    params:
+      params.yaml:
+        train: {{seed: {name}}}
     outs:
     - {{path: models/model.onnx, hash: md5, md5: {md5}, size: {len(content)}}}
   evaluate:

@@ -1,5 +1,6 @@
 """make notify: messages over real HTTP and gauges in a real Pushgateway; whatever fails there, the run goes on."""
 
+import html
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import gauges, notify
 from listening import Listener, listening
+from post_office import PostOffice, post_office
 from pushgateway import Pushgateway, pushgateway
 from s3 import free_port
 
@@ -68,6 +70,28 @@ def test_each_address_gets_title_text_and_kind(here: Path, event: str, kind: str
     for server in one, other:
         (body,) = map(json.loads, server.bodies)
         assert (body["title"], body["message"], body["type"]) == ("week 9", 'V14\'s "shift" is 0.3 $(id)', kind)
+
+
+def mail_to(office: PostOffice) -> str:
+    return f"mailto://127.0.0.1:{office.port}?from=loop@example.com&to=team@example.com&mode=insecure"
+
+
+def test_an_e_mail_arrives(here: Path) -> None:
+    with post_office() as office:
+        done = told(here, "drift", mail_to(office))
+    assert (done.stdout, done.stderr) == ("", "")
+    (mail,) = office.mail
+    body = mail.get_body(("plain", "html"))
+    assert (mail["Subject"], mail["To"]) == ("week 9", "team@example.com")
+    assert body is not None
+    assert 'V14\'s "shift" is 0.3 $(id)' in html.unescape(body.get_content())
+
+
+def test_an_e_mail_that_is_refused_costs_a_line(here: Path) -> None:
+    with post_office(refuses=True) as office:
+        done = told(here, "drift", mail_to(office))
+    assert "address 1 of NOTIFY_URLS (mailto) did not take the message" in done.stderr
+    assert office.mail == []
 
 
 def test_a_success_is_no_message(here: Path) -> None:

@@ -111,6 +111,20 @@ def test_without_a_place_it_shows_the_form(config: Path) -> None:
     assert config.read_text() == CONFIG
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ((S3, "STACK=fraud"), "S3 and STACK: found both, expected a place"),
+        ((S3, "REGION=eu-west-1"), "REGION: goes with STACK only"),
+        (("STACK=fraud", "ENDPOINT=http://localhost:9000"), "ENDPOINT: goes with S3 only"),
+    ],
+)
+def test_a_bucket_is_named_itself_or_by_its_stack(config: Path, given: tuple[str, ...], why: str) -> None:
+    with pytest.raises(Problem, match=why):
+        remote.main(*given)
+    assert config.read_text() == CONFIG
+
+
 def test_outside_a_repository_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Problem, match=r"\.dvc: there is no such folder; run it at the root"):

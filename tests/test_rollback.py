@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from histories import History, history, md5_of_text, with_origin
+from s3 import free_port
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_lock_settings_reports_and_model_are_those_before_and_one_commit_says_so
     assert made.run("git", "diff", "HEAD", "HEAD~2") == ""
     assert models(made) == "second"
     assert md5_of_text("second") in said
-    assert "settings that go back with it: until third -> second; change again afterwards" in said
+    assert "settings that go back with it, as it was made with them: train.seed third -> second\n" in said
     assert "next: `git push origin HEAD:main`" in said
     assert made.run("git", "log", "-1", "--format=%s").strip() == f"Go back to model {md5_of_text('second')[:6]}"
 
@@ -46,7 +47,26 @@ def test_what_else_changed_since_stays(made: History) -> None:
     made.commit()
     made.loop("rollback")
     assert made.text("README.md") == "newer\n"
-    assert made.text("params.yaml").endswith("until: second\n")
+    assert made.text("params.yaml").endswith("seed: second\n")
+
+
+def test_settings_that_no_stage_reads_stay_and_are_named(made: History) -> None:
+    newer = "# ours\n" + made.text("params.yaml") + "  more: 1\n\ngate:\n  samples: 9   # fewer\n"
+    made.write({"params.yaml": newer})
+    made.commit()
+    said = made.loop("rollback")
+    assert made.text("params.yaml") == (
+        "# ours\nbatches: data/simulate\n\ntrain:\n  seed: second\ngate:\n  samples: 9   # fewer\n"
+    )
+    assert "settings that stay, as no stage reads them: gate.samples\n" in said
+    assert "train.seed third -> second, train.more 1 -> None\n" in said
+
+
+def test_a_section_that_is_gone_since_comes_back_with_the_model_that_read_it(made: History) -> None:
+    made.write({"params.yaml": "batches: data/simulate"})
+    made.commit()
+    made.loop("rollback")
+    assert made.text("params.yaml") == "batches: data/simulate\n\ntrain:\n  seed: second\n"
 
 
 def test_a_lock_that_changed_without_another_model_is_passed_over(made: History) -> None:
@@ -146,19 +166,29 @@ def test_a_main_that_moved_on_is_looked_at_first(made: History) -> None:
     assert (made.head(), told) == (head, {})
 
 
+def told(made: History, *arguments: str) -> dict[str, str]:
+    """Return what `make deployed-model` tells GitHub's next steps."""
+    path = made.path.parent / "output"
+    path.unlink(missing_ok=True)
+    made.run("env", f"GITHUB_OUTPUT={path}", "python", "-m", "fraud.loop.deployed_model", *arguments)
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
 @pytest.mark.parametrize(
     ("since", "expected"), [("HEAD~1", "true"), ("HEAD", "false"), ("0" * 40, "true"), ("", "true")]
 )
 def test_a_workflow_is_told_whether_the_model_changed(made: History, since: str, expected: str) -> None:
-    path = made.path.parent / "output"
-    made.run("env", f"GITHUB_OUTPUT={path}", "python", "-m", "fraud.loop.deployed_model", f"SINCE={since}")
-    told = dict(line.split("=", 1) for line in path.read_text().splitlines())
-    assert (told["changed"], told["md5"]) == (expected, md5_of_text("third"))
+    found = told(made, f"SINCE={since}")
+    assert (found["changed"], found["md5"]) == (expected, md5_of_text("third"))
 
 
 def test_a_newer_report_of_the_same_model_is_not_deployed(made: History) -> None:
     made.release("third", metrics="a newer look")
     assert "changed=false" in made.loop("deployed_model", "SINCE=HEAD~1")
+
+
+def test_a_server_that_does_not_say_what_it_serves_gets_the_model(made: History) -> None:
+    assert told(made, "SINCE=HEAD", f"SERVER=http://127.0.0.1:{free_port()}")["changed"] == "true"
 
 
 def test_one_file_can_be_pulled_without_the_others(made: History) -> None:

@@ -1,6 +1,7 @@
 """deploy.yml and rollback.yml, executed by act: models from a real S3 server, a real server that changes its model."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import pytest
 from histories import History, history
 from listening import listening
 from s3 import KEY, SECRET, Server, serving
-from servers import ADMIN, Live, example, home, pin, running
+from servers import ADMIN, Live, example, home, pin, running, until
 from workflow_runs import ROLE, Place, place
 from workflow_runs import TOKEN as GITHUB_TOKEN
 
@@ -82,10 +83,18 @@ def test_a_push_with_another_model_brings_that_file_alone_and_the_server_serves_
     assert ADMIN not in run.log
 
 
-def test_a_push_with_the_same_model_deploys_nothing(world: World) -> None:
+def test_a_push_with_the_model_that_is_served_deploys_nothing(world: World) -> None:
+    pin(world.live.root, NEW)
+    world.live.process.send_signal(signal.SIGHUP)
+    until(lambda: world.serves() == NEW.md5)
     run = world.place.run("deploy", "push", payload=since(world.made.head("HEAD~1")), instead=IMAGE)
     assert run.jobs == {"model": "success"}
-    assert world.serves() == OLD.md5
+
+
+def test_a_model_that_an_earlier_run_did_not_bring_out_comes_with_the_next_push(world: World) -> None:
+    run = world.place.run("deploy", "push", payload=since(world.made.head("HEAD~1")), instead=IMAGE)
+    assert run.jobs == dict.fromkeys(("model", "image", "deploy"), "success"), run.log
+    assert world.serves() == NEW.md5
 
 
 def test_without_a_server_the_image_is_all(world: World) -> None:

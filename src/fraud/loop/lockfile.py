@@ -1,7 +1,7 @@
 """What a dvc.lock pins, here and in any commit, read without DVC."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -9,7 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from fraud.errors import Problem
 from fraud.loop.files import LOCK, MODEL
-from fraud.loop.git import shown
+from fraud.loop.git import git, shown
 
 
 def stages(lock: str) -> dict[str, Any]:
@@ -26,6 +26,17 @@ def pinned(lock: str) -> dict[str, str]:
         return {out["path"]: out["md5"] for stage in stages(lock).values() for out in stage.get("outs") or ()}
     except (AttributeError, KeyError, TypeError):
         return {}
+
+
+def pinned_by(commit: str) -> dict[str, str]:
+    """Return the md5 of each output that a commit pins, in its lock or in a pointer file such as `dvc add` makes."""
+    pins = pinned(shown(commit, LOCK))
+    for name in git("ls-tree", "-r", "--name-only", commit).splitlines():
+        if PurePosixPath(name).suffix == ".dvc":
+            folder = PurePosixPath(name).parent
+            pointer = YAML(typ="safe", pure=True).load(shown(commit, name)) or {}
+            pins |= {str(folder / out["path"]): out["md5"] for out in pointer.get("outs") or () if "md5" in out}
+    return pins
 
 
 def recorded(lock: Mapping[str, Any]) -> dict[str, str]:

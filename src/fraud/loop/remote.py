@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 from dvc.config import Config, ConfigError
 
 from fraud.errors import Problem, run
+from fraud.loop import stack
 
 FOLDER = Path(".dvc")
 CONFIG = FOLDER / "config"
 NAME = "storage"
 FORM = "make remote S3=s3://bucket/prefix [ENDPOINT=https://host]"
+OF_STACK = "make remote STACK=name [REGION=eu-west-1]"
+OPTIONS = {"ENDPOINT": "S3", "REGION": "STACK"}
 KEPT = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an AWS profile (AWS_PROFILE), or .dvc/config.local"
 SECRET = re.compile(r"[@?]|://[^/\[]*:(?!\d+(/|$))")  # key:secret@, a signed query, key:secret; but no port
 PLACE = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[^\s#]*)?")
@@ -85,12 +88,38 @@ def _config() -> Config:
         raise Problem(f"{CONFIG}: {error}; mend it there") from None
 
 
+def of_stack(name: str, region: str) -> dict[str, str]:
+    """Return the settings of the remote that a stack of ops/aws/template.yaml has made."""
+    formation = stack.client("cloudformation", region)
+    where = stack.place(formation, name)
+    found = stack.described(formation, name)
+    if found is None:
+        raise Problem(f"{where}: there is none; make it with `make aws-up STACK={name}`, or mend STACK and REGION")
+    made = stack.outputs(found)
+    if not made.keys() >= {"Remote", "Region"}:
+        raise Problem(f"{where}: found no outputs Remote and Region; run `make aws-up STACK={name}`, or mend STACK")
+    return section(made["Remote"], "") | {"region": made["Region"]}
+
+
+def _asked(given: Mapping[str, str]) -> dict[str, str]:
+    forms = f"{FORM}, or {OF_STACK}"
+    if ("S3" in given) == ("STACK" in given):
+        found = "S3 and STACK: found both" if "S3" in given else "S3: found nothing"
+        raise Problem(f"{found}, expected a place to keep data and models in; {forms}")
+    for option, form in OPTIONS.items():
+        if option in given and form not in given:
+            raise Problem(f"{option}: goes with {form} only; {forms}")
+    return (
+        section(given["S3"], given.get("ENDPOINT", ""))
+        if "S3" in given
+        else of_stack(given["STACK"], given.get("REGION", ""))
+    )
+
+
 def main(*arguments: str) -> None:
-    """Do what `make remote` asks for, and say what comes next; the network is not asked."""
-    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    if not given.get("S3"):
-        raise Problem(f"S3: found nothing, expected a place to keep data and models in; {FORM}")
-    settings = section(given["S3"], given.get("ENDPOINT", "")) | {"verify": "true"}
+    """Do what `make remote` asks for, and say what comes next; but for a stack the network is not asked."""
+    given = {name: value for name, _, value in (argument.partition("=") for argument in arguments) if value}
+    settings = _asked(given) | {"verify": "true"}
     changed = write(NAME, settings, {"remote": NAME})
     print(
         f".dvc/config: {'now' if changed else 'already'} keeps data and models in {settings['url']} (remote '{NAME}')"

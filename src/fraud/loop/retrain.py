@@ -14,7 +14,6 @@ from fraud.errors import run as told
 from fraud.loop import arrival, branch, candidate, delivered, notify, remote, scratch, transfer
 from fraud.loop.candidate import Proposed, Seen
 from fraud.loop.collecting import weekly_place
-from fraud.loop.files import LOCK
 from fraud.loop.git import git
 from fraud.loop.progress import outputs, step
 from fraud.loop.proposing import github
@@ -94,13 +93,12 @@ def tell(asked: Options, event: notify.Event, title: str, text: str) -> None:
 
 def push(one: Proposed, base: str, dry_run: bool) -> str:
     """Commit, and push the data first: a branch never pins what the remote does not hold. Return the commit."""
-    before = git("show", f"HEAD:{LOCK}")
     commit = branch.commit(one.until, f"Retrain up to {one.until}: {one.cause.reason}")
     if dry_run:
         print("dry run: nothing is pushed")
         return commit
     transfer.push()
-    delivered.prove(before)
+    delivered.prove(base)
     return branch.push(one.until, base)
 
 

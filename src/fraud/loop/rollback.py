@@ -3,15 +3,14 @@
 import sys
 from itertools import pairwise
 
-from ruamel.yaml import YAML
-
 from fraud.errors import Problem, run
-from fraud.loop.experiments import flat
+from fraud.loop import past_settings
 from fraud.loop.files import GRAPH, LOCK, MODEL, PARAMS, SCHEMAS
 from fraud.loop.git import git, resolved, shown
 from fraud.loop.lockfile import model_at, pinned
 from fraud.loop.progress import outputs
 from fraud.loop.transfer import pull
+from fraud.outputs import whole
 
 REMOTE, MAIN = "origin", "main"
 
@@ -27,11 +26,11 @@ def before() -> str:
 
 
 def restored(commit: str) -> list[str]:
-    """Return the files to take from that commit: lock, settings, and the reports that either lock pins."""
+    """Return the files to take from that commit: the lock, and the reports that either lock pins."""
     pins = pinned(shown(commit, LOCK)).keys() | pinned(shown("HEAD", LOCK)).keys()
     reports = sorted(path for path in pins if path.startswith("reports/"))
     known = {name for tree in (commit, "HEAD") for name in git("ls-tree", "-r", "--name-only", tree).splitlines()}
-    return [path for path in (LOCK, PARAMS, *reports) if path in known]
+    return [path for path in (LOCK, *reports) if path in known]
 
 
 def roll_back(commit: str) -> str:
@@ -40,13 +39,16 @@ def roll_back(commit: str) -> str:
     if md5 is None or md5 == now:
         found = f"the model that is pinned now, {now}" if md5 else f"no {MODEL} in its {LOCK}"
         raise Problem(f"TO={commit}: found {found}; name a commit that pins another one")
-    files = restored(commit)
+    files, params = restored(commit), past_settings.merged(commit)
     git("restore", f"--source={commit}", "--staged", "--worktree", "--", *files)
     try:
+        with whole(PARAMS) as draft:
+            draft.write_bytes(params.encode())
         pull(MODEL)
     except BaseException:
-        git("restore", "--source=HEAD", "--staged", "--worktree", "--", *files)
+        git("restore", "--source=HEAD", "--staged", "--worktree", "--", *files, PARAMS)
         raise
+    git("add", PARAMS)
     git("commit", "-qm", f"Go back to model {md5[:6]}\n\nFrom {(now or 'none')[:6]}, as in {commit}.\n")
     return md5
 
@@ -56,13 +58,6 @@ def stale(commit: str) -> list[str]:
     lock = shown(commit, LOCK)
     moved = git("diff", "--name-only", commit, "HEAD", "--", "src", GRAPH, SCHEMAS).split()
     return [name for name in moved if f"path: {name}\n" in lock or name == GRAPH]
-
-
-def settings(commit: str) -> list[str]:
-    """Return which settings go back with the lock, which fits no others, from what to what."""
-    now, then = (flat(dict(YAML(typ="safe", pure=True).load(shown(one, PARAMS)) or {})) for one in ("HEAD", commit))
-    names = [name for name in dict.fromkeys([*now, *then]) if now.get(name) != then.get(name)]
-    return [f"{name} {now.get(name)} -> {then.get(name)}" for name in names]
 
 
 def named(name: str) -> str:
@@ -101,11 +96,13 @@ def main(*arguments: str) -> None:
     if given.get("PUSH"):
         check_newest()
     commit = named(given["TO"]) if given.get("TO") else before()
-    changed, moved = stale(commit), settings(commit)
+    changed, (back, stay) = stale(commit), past_settings.moved(commit)
     md5 = roll_back(commit)
     print(f"{LOCK} pins {md5} again, as in {commit[:12]}; one commit says so")
-    if moved:
-        print(f"settings that go back with it: {', '.join(moved)}; change again afterwards what is meant to stay")
+    if back:
+        print(f"settings that go back with it, as it was made with them: {', '.join(back)}")
+    if stay:
+        print(f"settings that stay, as no stage reads them: {', '.join(stay)}")
     if changed:
         print(f"code of the graph changed since ({', '.join(changed)}): `make check` says so until `make repro`; "
               "a server does not mind")  # fmt: skip
