@@ -9,7 +9,7 @@ READY := .venv/ready
 RUN := PYTHONPATH=src $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks model-card pushed stack-env stack-up stack-down stack-clean
+.PHONY: help setup system repro test check metrics plots drift-report exp data remote aws-up aws-down push pull gate propose status comment prequential serve twice bench bench-calibration bench-gate bench-drift bench-serve soak lock clean collect watch trace which-model track promote mlflow retrain drift-check candidate demo notify batches deployed-model pull-model deploy rollback resolve-lock lint-workflows image publish test-image test-stack postman sbom hooks model-card pushed stack-env stack-up stack-down stack-clean db-upgrade db-downgrade db-backup db-restore db-drill db-reader
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -89,6 +89,23 @@ serve: .venv-serve/ready ## serve the pinned model on loopback:8000; trains firs
 
 postman: $(READY) .venv-serve/ready ## make ops/postman.json anew from the OpenAPI of the pinned model
 	@$(RUN) fraud.operations.postman
+db-upgrade: .venv-serve/ready ## bring the schema of the request log up to the newest migration, or TO=0001
+	@.venv-serve/bin/python -m serve.journal upgrade "TO=$$TO"
+
+db-downgrade: .venv-serve/ready ## take it back TO=0001; TO=base drops the tables, FORCE=1 also where they hold rows
+	@.venv-serve/bin/python -m serve.journal downgrade "TO=$$TO" "FORCE=$$FORCE"
+
+db-backup: $(READY) ## back the request log up, the server may run: [TO=folder | TO=s3://bucket/prefix [ENDPOINT=url]] [KEEP=n]
+	@$(RUN) fraud.operations.db_backup "TO=$$TO" "ENDPOINT=$$ENDPOINT" "KEEP=$$KEEP"
+
+db-restore: $(READY) ## restore it into an empty database, and compare each row: FROM=folder|s3://bucket/prefix|a backup [ENDPOINT=url] [FORCE=1]
+	@$(RUN) fraud.operations.db_restore "FROM=$$FROM" "ENDPOINT=$$ENDPOINT" "FORCE=$$FORCE"
+
+db-drill: $(READY) ## restore a backup into a database of its own, compare each row, and drop it: FROM=… as above
+	@$(RUN) fraud.operations.db_drill "FROM=$$FROM" "ENDPOINT=$$ENDPOINT"
+
+db-reader: $(READY) ## let the role fraud_reader read the request log in PostgreSQL and nothing else; READER_DB_PASSWORD makes it
+	@$(RUN) fraud.operations.db_reader
 
 push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last line when it fails
 	@$(RUN) fraud.loop.transfer push

@@ -22,10 +22,10 @@ PASSWORD = "a-password"  # noqa: S105  # of a server that lives for a test
 class Postgres:
     """A server with its data in `folder`; `fsync=off` survives the server's death, not that of the machine."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, user: str) -> None:
         self.folder = folder
         self.port = port
-        self.url = f"postgresql://fraud:{PASSWORD}@127.0.0.1:{port}/postgres"
+        self.url = f"postgresql://{user}:{PASSWORD}@127.0.0.1:{port}/postgres"
 
     def start(self) -> None:
         """Return when it answers."""
@@ -65,7 +65,12 @@ class Postgres:
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
-        return self.url.replace("/postgres", f"/{name}")
+        return self.at(name)
+
+    def at(self, database: str, user: str = "", password: str = PASSWORD) -> str:
+        """Return the URL of a database, for its owner or another one."""
+        who = f"{user}:{password}" if user else self.url.removeprefix("postgresql://").partition("@")[0]
+        return f"postgresql://{who}@127.0.0.1:{self.port}/{database}"
 
     def _processes(self) -> list[int]:
         first = int((self.folder / "postmaster.pid").read_text().split()[0])
@@ -83,13 +88,18 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def program(name: str) -> Path:
+    """Return one of PostgreSQL's programs."""
+    return PROGRAMS[0] / name
+
+
 @contextmanager
-def database() -> Iterator[Postgres]:
-    """Serve an empty PostgreSQL until the block ends."""
+def database(user: str = "fraud") -> Iterator[Postgres]:
+    """Serve an empty PostgreSQL until the block ends; the user may do everything in it."""
     needed(PROGRAMS[0] if PROGRAMS else None, "PostgreSQL")
     parent = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's own folders are closed to other users.
     try:
-        server = _initialised(parent)
+        server = _initialised(parent, user)
         server.start()
         try:
             yield server
@@ -101,16 +111,16 @@ def database() -> Iterator[Postgres]:
         shutil.rmtree(parent)
 
 
-def _initialised(parent: Path) -> Postgres:
+def _initialised(parent: Path, owner: str) -> Postgres:
     word = parent / "password"
     word.write_text(PASSWORD)
     if user := _user():
         for path in (parent, word):
             shutil.chown(path, user)
     folder = parent / "data"
-    words = ["-U", "fraud", "-A", "scram-sha-256", "--pwfile", str(word), "-E", "UTF8", "--locale=C", "-N"]
+    words = ["-U", owner, "-A", "scram-sha-256", "--pwfile", str(word), "-E", "UTF8", "--locale=C", "-N"]
     _run("initdb", "-D", str(folder), *words)
-    return Postgres(folder, free_port())
+    return Postgres(folder, free_port(), owner)
 
 
 def _user() -> str | None:
@@ -118,9 +128,9 @@ def _user() -> str | None:
     return "postgres" if os.getuid() == 0 and "postgres" in {entry.pw_name for entry in pwd.getpwall()} else None
 
 
-def _run(program: str, *words: str) -> None:
+def _run(name: str, *words: str) -> None:
     done = subprocess.run(
-        [PROGRAMS[0] / program, *words],
+        [PROGRAMS[0] / name, *words],
         user=_user(),
         cwd="/",
         stdin=subprocess.DEVNULL,
@@ -129,4 +139,4 @@ def _run(program: str, *words: str) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{program}: {done.stderr}"
+    assert done.returncode == 0, f"{name}: {done.stderr}"

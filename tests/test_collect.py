@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from examples import MIXED, ROOT
 from fraud.csv_records import read_records
@@ -23,7 +24,7 @@ from fraud.loop import collect
 from fraud.loop.collecting.request_log import Answer, RequestLog
 from fraud.loop.collecting.shelf import Folder, Mark, Moved
 from fraud.loop.collecting.weekly_csv import Form, write_week
-from fraud.loop.log_database import named
+from fraud.loop.log_database import named, reading
 from fraud.loop.weeks import week_of
 from fraud.schema import Column, Schema
 from fraud.stages.ingest import Checked, ingest
@@ -446,6 +447,15 @@ def test_a_database_that_is_away_is_told_without_its_password() -> None:
     with pytest.raises(Problem, match=r"^LOG=postgresql://fraud:\*\*\*@127.0.0.1:1/db: connection failed") as problem:
         log.counts()
     assert "secret" not in str(problem.value)
+
+
+def test_a_log_is_read_as_it_was_at_one_moment(book: Logbook) -> None:
+    book.log(answers(2))
+    with reading(named("LOG", book.url)) as connection:
+        count = text("SELECT count(*) FROM requests")
+        assert connection.scalar(count) == 2
+        book.log(answers(2, W09))
+        assert connection.scalar(count) == 2
 
 
 def test_the_log_is_found_where_the_server_finds_it(log: Logbook, monkeypatch: pytest.MonkeyPatch) -> None:

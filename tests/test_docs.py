@@ -30,6 +30,7 @@ GENERATED = {
     "data/estimate",
     "data/drift",
     "data/requests.db",
+    "data/backups",
     "data/spool",
     ".venv-serve",
     ".venv-mlflow",

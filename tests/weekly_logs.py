@@ -45,6 +45,9 @@ class Logbook:
             Path(str(plain.database)).parent.mkdir(parents=True, exist_ok=True)
         migrate(plain)
         self._engine = create_engine(plain, poolclass=NullPool)
+        if plain.get_backend_name() == "sqlite":  # As the server has it: who reads stops nobody who writes.
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
     def log(self, rows: Iterable[Row]) -> None:
         with self._engine.begin() as connection:

@@ -8,6 +8,7 @@ from fraud.errors import Problem
 from serve.journal.tables import HEAD
 
 FOLDER = Path(__file__).parent / "migrations"
+BASE = "base"  # What alembic calls a database without any migration.
 LOCK = 0x66726175  # "frau": the number of PostgreSQL's advisory lock.
 
 
@@ -40,13 +41,18 @@ def _run(connection: Connection, revision: str) -> None:
     # As a rule the schema is there, and alembic is not needed.
     from alembic import command  # noqa: PLC0415  # alembic takes 0.2 s to import
     from alembic.config import Config  # noqa: PLC0415  # as above
-    from alembic.script import ScriptDirectory  # noqa: PLC0415  # as above
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]  # newest first
-    now = version(connection)
-    if now is not None and now not in known:
-        raise Problem(f"the request log has schema {now}, this server knows {known[0]}; serve it with a newer commit")
-    up = now is None or (revision in known and known.index(revision) <= known.index(now))
+    known, now = revisions(), version(connection) or BASE
+    if now not in known:
+        raise Problem(f"the request log has schema {now}, this server knows {known[-1]}; serve it with a newer commit")
+    up = known.index(revision) >= known.index(now)
     (command.upgrade if up else command.downgrade)(config, revision)
+
+
+def revisions() -> list[str]:
+    """Return what a schema can be, from none to the newest migration."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # as above
+
+    return [BASE, *reversed([script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()])]

@@ -1,13 +1,11 @@
 """What a CloudFormation stack says of itself, asked by botocore, which comes with dvc-s3."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from botocore.config import Config  # type: ignore[import-untyped]  # It comes with dvc-s3.
 from botocore.exceptions import (  # type: ignore[import-untyped]  # as above
-    BotoCoreError,
     ClientError,
     NoCredentialsError,
     NoRegionError,
@@ -16,7 +14,8 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # as above
 from botocore.exceptions import ConnectionError as NoAnswer
 from botocore.session import Session  # type: ignore[import-untyped]  # as above
 
-from fraud.errors import Problem
+from fraud.loop import s3
+from fraud.loop.s3 import code
 
 KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 REMEDIES = {
@@ -35,20 +34,9 @@ def client(service: str, region: str) -> Any:
         return Session().create_client(service, region_name=named, config=PATIENT)
 
 
-@contextmanager
-def explained(where: str) -> Iterator[None]:
+def explained(where: object) -> AbstractContextManager[None]:
     """Turn what AWS or the way there says into one sentence for a person."""
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        known = next((remedy for kind, remedy in REMEDIES.items() if isinstance(error, kind)), None)
-        told = " ".join(str(error).split()).rstrip(".")
-        raise Problem(f"{where}: {known or f'{told}; mend that, then run it again'}") from None
-
-
-def code(error: ClientError) -> str:
-    """Return AWS's word for an error."""
-    return str(error.response["Error"]["Code"])
+    return s3.explained(where, REMEDIES)
 
 
 def described(formation: Any, name: str) -> dict[str, Any] | None:

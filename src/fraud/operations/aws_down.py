@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
 from fraud.errors import Problem, run
-from fraud.loop.stack import client, code, explained, outputs, place
-from fraud.operations.aws_stack import failure, given, parameters, settled
+from fraud.loop.s3 import code
+from fraud.loop.stack import client, explained, outputs, place
+from fraud.operations.aws_stack import NAME, failure, parameters, settled
+from fraud.operations.given import given
 
+FORM = "make aws-down [STACK=fraud] [REGION=eu-west-1] [YES=1]"
 Version = dict[str, str]
 LONGEST = 1000  # Versions that S3 lists and deletes at a time.
 
@@ -89,7 +92,7 @@ def remove(formation: Any, stack: dict[str, Any]) -> None:
 
 def main(*arguments: str) -> None:
     """Do what `make aws-down` asks for."""
-    asked = given(arguments)
+    asked = {"STACK": NAME} | given(arguments, FORM)
     formation = client("cloudformation", asked.get("REGION", ""))
     where = place(formation, asked["STACK"])
     stack = settled(formation, asked["STACK"])

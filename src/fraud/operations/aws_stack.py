@@ -14,12 +14,6 @@ PATIENCE = 1800.0
 BEGUN = "User Initiated"  # The reason of the event with which an operation begins.
 
 
-def given(arguments: Iterable[str]) -> dict[str, str]:
-    """Return the arguments NAME=value that have a value; STACK has one always."""
-    pairs = (argument.partition("=") for argument in arguments)
-    return {"STACK": NAME} | {name: value.strip() for name, _, value in pairs if value.strip()}
-
-
 def parameters(stack: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters of a stack; one that was made from another template is a problem."""
     found = {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", ())}

@@ -8,9 +8,12 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # I
 
 from fraud.errors import Problem, run
 from fraud.loop.proposing import gh, github
-from fraud.loop.stack import client, code, explained, outputs, place
-from fraud.operations.aws_stack import failure, given, parameters, settled
+from fraud.loop.s3 import code
+from fraud.loop.stack import client, explained, outputs, place
+from fraud.operations.aws_stack import NAME, failure, parameters, settled
+from fraud.operations.given import given
 
+FORM = "make aws-up [STACK=fraud] [REGION=eu-west-1] [REPOSITORY=owner/name] [KMS_KEY=arn]"
 TEMPLATE = Path("ops/aws/template.yaml")
 ISSUER = "token.actions.githubusercontent.com"
 PART = r"[A-Za-z0-9_.-]+"
@@ -82,7 +85,7 @@ def deploy(formation: Any, name: str, before: dict[str, Any] | None, values: dic
 
 def main(*arguments: str) -> None:
     """Do what `make aws-up` asks for, wait, and say what comes next."""
-    asked = given(arguments)
+    asked = {"STACK": NAME} | given(arguments, FORM)
     name = asked["STACK"]
     formation = client("cloudformation", asked.get("REGION", ""))
     where = place(formation, name)

@@ -1,33 +1,19 @@
 """Weeks in a bucket: one request puts file and mark there together, on the condition that nobody else did meanwhile."""
 
 import base64
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import msgspec
-from botocore.config import Config  # type: ignore[import-untyped]  # It comes with dvc-s3.
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
-from botocore.session import Session  # type: ignore[import-untyped]  # as above
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
-from fraud.errors import Problem
 from fraud.loop.collecting.shelf import HIDDEN, Mark, Moved, There
-from fraud.loop.storage import cause
+from fraud.loop.s3 import GONE, client, code, explained, place, split
 
 PREFIX = "collect-"  # Of the keys under which S3 keeps a mark.
-GONE = {"404", "NoSuchKey", "NotFound"}
 MOVED = {"412", "409", "PreconditionFailed", "ConditionalRequestConflict"}
 UNABLE = {"501", "NotImplemented"}
-SETTINGS = {  # of a DVC remote: of botocore's client
-    "endpointurl": "endpoint_url",
-    "region": "region_name",
-    "access_key_id": "aws_access_key_id",
-    "secret_access_key": "aws_secret_access_key",
-    "session_token": "aws_session_token",
-    "ssl_verify": "verify",
-}
-FILES = {"credentialpath": "credentials_file", "configpath": "config_file"}
 
 
 class Bucket:
@@ -35,12 +21,10 @@ class Bucket:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take the settings of a DVC remote; nothing is asked yet."""
-        self._bucket, _, prefix = settings["url"].removeprefix("s3://").partition("/")
-        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        server = settings.get("endpointurl")
-        self._name = f"s3://{self._bucket}/{self._prefix}" + (f" at {server}" if server else "")
-        with self._explained():
-            self._client = _client(settings)
+        self._bucket, self._prefix = split(settings)
+        self._name = place(settings)
+        with explained(self):
+            self._client = client(settings)
 
     def __str__(self) -> str:
         """Return where it is."""
@@ -48,7 +32,7 @@ class Bucket:
 
     def check(self) -> None:
         """Raise that the bucket does not answer, is not there, or refuses these credentials."""
-        with self._explained():
+        with explained(self):
             self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
     def names(self) -> list[str]:
@@ -58,7 +42,7 @@ class Bucket:
     def versions(self) -> dict[str, str]:
         """Return the ETag of each file that is not hidden, the md5 as a rule."""
         found = {}
-        with self._explained():
+        with explained(self):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"):
                 for entry in page.get("Contents", ()):
@@ -69,11 +53,11 @@ class Bucket:
 
     def find(self, name: str) -> There | None:
         """Return what is known of a file; its ETag is its version."""
-        with self._explained():
+        with explained(self):
             try:
                 head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + name)
             except ClientError as error:
-                if _code(error) in GONE:
+                if code(error) in GONE:
                     return None
                 raise
         # Some servers write the keys' first letters large.
@@ -95,35 +79,13 @@ class Bucket:
             "Metadata": {PREFIX + key: str(value) for key, value in msgspec.structs.asdict(mark).items()},
         }
         condition = {"IfMatch": before.version} if before else {"IfNoneMatch": "*"}
-        with self._explained():
+        with explained(self):
             try:
                 self._client.put_object(**words, **condition)
             except ClientError as error:
-                if _code(error) in MOVED | GONE:
+                if code(error) in MOVED | GONE:
                     raise Moved from None
-                if _code(error) not in UNABLE:
+                if code(error) not in UNABLE:
                     raise
                 content.seek(0)
                 self._client.put_object(**words)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            told = str(error)
-            raise Problem(f"{self}: {cause(told) or f'{told}; mend that, then run it again'}") from None
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"]["Code"])
-
-
-def _client(settings: Mapping[str, Any]) -> Any:
-    session = Session(profile=settings.get("profile"))
-    for name, variable in FILES.items():
-        if name in settings:
-            session.set_config_variable(variable, settings[name])
-    words = {theirs: settings[ours] for ours, theirs in SETTINGS.items() if settings.get(ours) is not None}
-    # The md5 that is sent along does what checksums of newer kinds do, and every server knows it.
-    return session.create_client("s3", **words, config=Config(request_checksum_calculation="when_required"))
