@@ -256,11 +256,11 @@ def parameters(aws: Amazon, stack: str) -> dict[str, str]:
 def test_a_stack_of_something_else_is_left_alone(aws: Amazon) -> None:
     other = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}, "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}}}}
     aws.client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(other))
-    for verb in aws_up, aws_down:
+    for verb, more in (aws_up, "REPOSITORY=bank@12/fraud@34"), (aws_down, "YES=1"):
         with pytest.raises(
             Problem, match=r"'other': was not made from ops/aws/template.yaml; name another with STACK="
         ):
-            verb.main("STACK=other", "YES=1", "REPOSITORY=bank@12/fraud@34")
+            verb.main("STACK=other", more)
     with pytest.raises(Problem, match="found no outputs Remote and Region"):
         remote.main("STACK=other")
 
@@ -404,7 +404,7 @@ def test_what_failed_first_is_told_in_one_line() -> None:
 )
 def test_without_credentials_or_region_one_line_says_so(verb: str, known: dict[str, str], why: str) -> None:
     nothing = {"AWS_CONFIG_FILE": "/none", "AWS_SHARED_CREDENTIALS_FILE": "/none", "AWS_EC2_METADATA_DISABLED": "true"}
-    words = [sys.executable, "-m", f"fraud.{verb}", "STACK=fraud", "REPOSITORY=bank@12/fraud@34"]
+    words = [sys.executable, "-m", f"fraud.{verb}", "STACK=fraud"]
     environment = {"PYTHONPATH": "src", **nothing, **known}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")

@@ -10,6 +10,7 @@ from dvc.config import Config, ConfigError
 
 from fraud.errors import Problem, run
 from fraud.loop import stack
+from fraud.loop.refusals import KEPT
 
 FOLDER = Path(".dvc")
 CONFIG = FOLDER / "config"
@@ -17,7 +18,6 @@ NAME = "storage"
 FORM = "make remote S3=s3://bucket/prefix [ENDPOINT=https://host]"
 OF_STACK = "make remote STACK=name [REGION=eu-west-1]"
 OPTIONS = {"ENDPOINT": "S3", "REGION": "STACK"}
-KEPT = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an AWS profile (AWS_PROFILE), or .dvc/config.local"
 SECRET = re.compile(r"[@?]|://[^/\[]*:(?!\d+(/|$))")  # key:secret@, a signed query, key:secret; but no port
 PLACE = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[^\s#]*)?")
 

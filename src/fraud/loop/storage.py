@@ -2,25 +2,13 @@
 
 import json
 import os
-import re
 import subprocess
 from typing import Any
 
 from fraud.errors import Problem
 from fraud.loop import remote
+from fraud.loop.refusals import cause
 
-CAUSES = {  # what DVC, s3fs and botocore print: what it means
-    "Unable to locate credentials|Partial credentials": f"found no credentials; set {remote.KEPT}",
-    "config profile .* could not be found": "found no such AWS profile; mend AWS_PROFILE, or the remote's `profile`",
-    "NoSuchBucket|bucket does not exist": "found no such bucket; make it, or mend its name",
-    "[Ee]xpired": "found credentials that have expired; sign in again, then run it again",
-    r"\(403\)|Forbidden|Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch": (
-        "the server refuses these credentials; check key and secret, and what they may do in this bucket"
-    ),
-    "[Cc]ould not connect|[Cc]annot connect|[Tt]imeout|timed out|Connection (was )?(closed|reset|refused)": (
-        "nobody answers there; check the address (ENDPOINT) and the network, then run it again"
-    ),
-}
 EMPTY = "does not exist"
 ATTEMPTS = {
     "AWS_MAX_ATTEMPTS": "2"
@@ -48,11 +36,6 @@ def listed(name: str) -> list[str]:
     if found is None and EMPTY in text:
         return []
     raise Problem(f"{where}: {found or f'{_said(text)}; mend that, then run it again'}")
-
-
-def cause(text: str) -> str | None:
-    """Return what a message of a storage client means, where that is known, and what to do."""
-    return next((found for pattern, found in CAUSES.items() if re.search(pattern, text)), None)
 
 
 def status(*options: str) -> dict[str, Any]:
