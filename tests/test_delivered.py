@@ -9,7 +9,7 @@ import pytest
 
 from histories import History, history, md5_of_text
 
-PROVE = "from fraud.errors import run; from fraud.loop.delivered import prove; run(lambda: prove('HEAD~1'))"
+PROVE = "from fraud.errors import run; from fraud.loop.retraining.delivered import prove; run(lambda: prove('HEAD~1'))"
 
 
 def listing(files: dict[str, str]) -> bytes:

@@ -19,8 +19,8 @@ from fraud.errors import Problem
 from fraud.features import Values, matrix
 from fraud.gate_rule import Finding, Limit, Pair, differences, findings, interval, ranked, resampled, verdict
 from fraud.loop import gate
-from fraud.loop.champion import NotComparable
-from fraud.loop.gate_table import sentence, table
+from fraud.loop.judging.champion import NotComparable
+from fraud.loop.judging.gate_table import sentence, table
 from fraud.metrics import measure
 from fraud.outputs import md5_of, write_json
 from fraud.params_file import set_value

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop import gauges, notify
+from fraud.loop import notify
 from fraud.loop.git import git
+from fraud.loop.notifying import gauges
 from listening import Listener, listening
 from post_office import PostOffice, post_office
 from pushgateway import Pushgateway, pushgateway

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop.folds import LABELLED, fold, ingested, windows
 from fraud.loop.pages.prequential_picture import picture
-from fraud.loop.policies import METRICS, POLICIES, Fold, History, Step, summary, walk
 from fraud.loop.prequential import asked, line, title
+from fraud.loop.rolling.folds import LABELLED, fold, ingested, windows
+from fraud.loop.rolling.policies import METRICS, POLICIES, Fold, History, Step, summary, walk
 from repositories import Repository, small
 
 Alarms = dict[int, Iterable[int]]  # By the newest week of a window, the weeks at whose end its verdict is drift.

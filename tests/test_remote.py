@@ -9,7 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from fraud.errors import Problem
-from fraud.loop import remote, storage, transfer
+from fraud.loop import remote, transfer
+from fraud.loop.storing import storage
 from fraud.outputs import md5_of
 from fraud.yamlfile import read_yaml
 from s3 import CONFIG, KEY, SECRET, Copy, Server, empty, free_port, serving

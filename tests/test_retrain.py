@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 
 from fraud.errors import Problem
-from fraud.loop import gauges, retrain
+from fraud.loop import retrain
+from fraud.loop.notifying import gauges
 from fraud.loop.progress import STEPS
 from github import GitHub
 from loopback import serving as answering
@@ -413,7 +414,7 @@ def test_the_clone_has_gits_keys_and_names_and_finds_a_remote_beside_the_working
     header = "http.https://github.com/.extraheader"  # So does the checkout of a workflow keep its token.
     copy.run("git", "config", header, "AUTHORIZATION: basic a-key")
     copy.run("git", "config", "user.name", "Alice")
-    call = "from fraud.loop import scratch; scratch.clone(scratch.git('rev-parse', 'HEAD'), 'main')"
+    call = "from fraud.loop.retraining import scratch; scratch.clone(scratch.git('rev-parse', 'HEAD'), 'main')"
     copy.run("python", "-c", call)
     at = ["git", "-C", ".dvc/tmp/retrain"]
     assert copy.run(*at, "config", header) == "AUTHORIZATION: basic a-key\n"

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud.loop.window import Window, cause, later, newest_labelled, waiting
+from fraud.loop.retraining.window import Window, cause, later, newest_labelled, waiting
 
 WEEKS = [f"2026-W{week:02}" for week in range(1, 13)]
 

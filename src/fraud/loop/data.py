@@ -6,12 +6,13 @@ import msgspec
 
 from fraud import batches, schema
 from fraud.errors import Problem, run
-from fraud.loop import arrival, remote
+from fraud.loop import remote
 from fraud.loop.files import RAW, SCHEMAS
 from fraud.loop.importing import bucket, folder
 from fraud.loop.importing.cut import cut, head
 from fraud.loop.importing.raw_folder import Place, recorded_files, replaced
 from fraud.loop.repro import alone
+from fraud.loop.retraining import arrival
 from fraud.params import FILE
 from fraud.params_file import change
 from fraud.schema import Schema

@@ -14,9 +14,9 @@ from fraud.cost import Cost
 from fraud.errors import Problem, run
 from fraud.features import Matrix, matrix
 from fraud.gate_rule import CHANCE, Finding, Gate, Limit, Pair, Ranked, differences, findings, ranked, resampled
-from fraud.loop.champion import Champion, NotComparable, fetch, find
 from fraud.loop.files import LOCK, MODEL, SPLIT, TEST
-from fraud.loop.gate_table import overall, sentence, table
+from fraud.loop.judging.champion import Champion, NotComparable, fetch, find
+from fraud.loop.judging.gate_table import overall, sentence, table
 from fraud.loop.lockfile import pinned
 from fraud.outputs import md5_of
 from fraud.rows import Rows, read_rows

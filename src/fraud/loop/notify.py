@@ -61,7 +61,7 @@ def _named(place: int, url: str) -> str:
 
 def _sent(asked: str) -> dict[int, str]:
     """Return what each job said in time; all else that the libraries print, secrets maybe among it, is dropped."""
-    command = [sys.executable, "-m", "fraud.loop.messenger"]
+    command = [sys.executable, "-m", "fraud.loop.notifying.messenger"]
     try:
         done = subprocess.run(command, input=asked.encode(), capture_output=True, check=False, timeout=PATIENCE)
         printed = done.stdout

@@ -6,9 +6,9 @@ from typing import Any
 
 from fraud.errors import Problem, run
 from fraud.loop.files import REPORTS, SIMULATED
-from fraud.loop.folds import history
 from fraud.loop.pages.prequential_picture import picture
-from fraud.loop.policies import POLICIES, rows, summary, walk
+from fraud.loop.rolling.folds import history
+from fraud.loop.rolling.policies import POLICIES, rows, summary, walk
 from fraud.outputs import whole, write_csv, write_json
 from fraud.params import FILE
 from fraud.params_file import Value

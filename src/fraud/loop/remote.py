@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from dvc.config import Config, ConfigError
 
 from fraud.errors import Problem, run
-from fraud.loop import stack
-from fraud.loop.refusals import KEPT
+from fraud.loop.storing import stack
+from fraud.loop.storing.refusals import KEPT
 
 FOLDER = Path(".dvc")
 CONFIG = FOLDER / "config"

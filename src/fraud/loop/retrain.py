@@ -11,16 +11,17 @@ from typing import NamedTuple
 
 from fraud.errors import Problem, nearest
 from fraud.errors import run as told
-from fraud.loop import arrival, branch, candidate, delivered, notify, remote, scratch, transfer
-from fraud.loop.candidate import Proposed, Seen
+from fraud.loop import notify, remote, transfer
 from fraud.loop.collecting import weekly_place
 from fraud.loop.command_line import Parser
 from fraud.loop.git import git
 from fraud.loop.progress import outputs, step
 from fraud.loop.proposing import github
-from fraud.loop.single import alone
-from fraud.loop.storage import listed
-from fraud.loop.window import FOUND, GIVEN, Cause
+from fraud.loop.retraining import arrival, branch, candidate, delivered, scratch
+from fraud.loop.retraining.candidate import Proposed, Seen
+from fraud.loop.retraining.single import alone
+from fraud.loop.retraining.window import FOUND, GIVEN, Cause
+from fraud.loop.storing.storage import listed
 
 FORM = "make retrain [FORCE=1] [REASON=schedule] [DRY_RUN=1] [BASE=main]"
 REASONS = (*GIVEN, *FOUND)

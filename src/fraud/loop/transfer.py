@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 from fraud.errors import Problem, run
 from fraud.loop import remote
-from fraud.loop.storage import dvc, listed, status
+from fraud.loop.storing.storage import dvc, listed, status
 
 
 def push() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fraud import batches
 from fraud.errors import Problem, run
 from fraud.loop.files import REPORTS, SPLIT
-from fraud.loop.scratch import PLACE
+from fraud.loop.retraining.scratch import PLACE
 from fraud.outputs import md5_of, write_csv
 from fraud.params import FILE
 from fraud.yamlfile import read_yaml

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
 from fraud.errors import Problem, run
-from fraud.loop.s3 import code
-from fraud.loop.stack import client, explained, outputs, place
+from fraud.loop.storing.s3 import code
+from fraud.loop.storing.stack import client, explained, outputs, place
 from fraud.operations.aws_stack import NAME, failure, parameters, settled
 from fraud.operations.given import given
 

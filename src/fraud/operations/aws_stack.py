@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fraud.errors import Problem
-from fraud.loop.stack import described, explained, place
+from fraud.loop.storing.stack import described, explained, place
 
 NAME = "fraud"
 OURS = {"Repository", "OldVersionDays"}  # Parameters by which a stack of the template is told from another one.

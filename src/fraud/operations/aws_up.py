@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # I
 
 from fraud.errors import Problem, run
 from fraud.loop.proposing import gh, github
-from fraud.loop.s3 import code
-from fraud.loop.stack import client, explained, outputs, place
+from fraud.loop.storing.s3 import code
+from fraud.loop.storing.stack import client, explained, outputs, place
 from fraud.operations.aws_stack import NAME, failure, parameters, settled
 from fraud.operations.given import given
 

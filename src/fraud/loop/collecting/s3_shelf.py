@@ -9,7 +9,7 @@ import msgspec
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
 from fraud.loop.collecting.shelf import HIDDEN, Mark, Moved, There
-from fraud.loop.s3 import GONE, client, code, explained, place, split
+from fraud.loop.storing.s3 import GONE, client, code, explained, place, split
 
 PREFIX = "collect-"  # Of the keys under which S3 keeps a mark.
 MOVED = {"412", "409", "PreconditionFailed", "ConditionalRequestConflict"}

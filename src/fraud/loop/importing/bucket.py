@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fraud.errors import Problem
 from fraud.loop import remote
-from fraud.loop.storage import dvc, listed, status
+from fraud.loop.storing.storage import dvc, listed, status
 from fraud.outputs import md5_of
 from fraud.yamlfile import read_yaml
 

@@ -10,7 +10,7 @@ from fraud.loop import remote
 from fraud.loop.importing.bucket import difference, files
 from fraud.loop.importing.cut import chunks, head
 from fraud.loop.importing.raw_folder import Place, recorded_files, replaced
-from fraud.loop.storage import dvc
+from fraud.loop.storing.storage import dvc
 from fraud.outputs import md5_of
 from fraud.schema import Schema
 

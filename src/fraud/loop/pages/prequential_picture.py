@@ -5,7 +5,7 @@ from html import escape
 from itertools import groupby
 
 from fraud.loop.pages.svg import Axis, dot, even_ticks, text
-from fraud.loop.policies import Step
+from fraud.loop.rolling.policies import Step
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 820, 150, 790, 72, 292
 ROW = 26  # Between the policies' lines of dots.

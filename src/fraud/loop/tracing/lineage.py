@@ -9,7 +9,7 @@ from fraud.errors import Problem
 from fraud.loop.files import DRIFT, INGESTED, LOCK, METRICS, RETRAIN, SPLIT
 from fraud.loop.git import shown
 from fraud.loop.lockfile import stages
-from fraud.loop.stored import content
+from fraud.loop.storing.stored import content
 from fraud.loop.tracing.lock_history import Commit
 
 SUFFIX = "_interval"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from fraud.errors import Problem
 from fraud.features import Matrix, codes
-from fraud.loop.stored import content
+from fraud.loop.storing.stored import content
 from fraud.loop.tracing.answers import Answer, by, models
 from fraud.loop.weeks import bounds
 from fraud.scoring import Model

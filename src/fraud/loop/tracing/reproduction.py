@@ -10,7 +10,7 @@ from fraud.errors import Problem
 from fraud.loop.files import LOCK, PARAMS
 from fraud.loop.git import git, git_bytes, shown
 from fraud.loop.lockfile import model_in
-from fraud.loop.storage import answer
+from fraud.loop.storing.storage import answer
 from fraud.loop.twice import differences
 from fraud.yamlfile import read_yaml
 

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # It comes with dvc-s3.
 
 from fraud.errors import Problem
-from fraud.loop import remote, s3
+from fraud.loop import remote
+from fraud.loop.storing import s3
 from fraud.outputs import whole
 
 PART = 64 << 20  # Bytes that go to S3 at once; 10,000 parts are the most that it takes.

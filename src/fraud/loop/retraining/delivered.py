@@ -12,7 +12,7 @@ from fraud.errors import Problem
 from fraud.loop import remote
 from fraud.loop.git import git
 from fraud.loop.lockfile import pinned_by
-from fraud.loop.storage import dvc
+from fraud.loop.storing.storage import dvc
 from fraud.outputs import md5_of
 
 

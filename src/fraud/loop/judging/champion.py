@@ -10,7 +10,7 @@ from fraud.loop import remote
 from fraud.loop.files import LOCK, MODEL, SPLIT
 from fraud.loop.git import resolved, shown
 from fraud.loop.lockfile import pinned
-from fraud.loop.storage import answer, listed
+from fraud.loop.storing.storage import answer, listed
 from fraud.outputs import md5_of
 from fraud.scoring import Model, load
 

@@ -9,13 +9,13 @@ import msgspec
 from fraud import batches, gate_rule, params
 from fraud.errors import Problem
 from fraud.loop import gate, repro
-from fraud.loop.champion import NotComparable
 from fraud.loop.files import DRIFT, ESTIMATE, INGEST, LOCK, RETRAIN, SPLIT
 from fraud.loop.gate import Judgement
 from fraud.loop.git import git
+from fraud.loop.judging.champion import NotComparable
 from fraud.loop.lockfile import model_at, model_here, model_in
 from fraud.loop.progress import step
-from fraud.loop.window import Cause, Retrain, Window, cause, later, newest_labelled, waiting
+from fraud.loop.retraining.window import Cause, Retrain, Window, cause, later, newest_labelled, waiting
 from fraud.outputs import write_json
 from fraud.params_file import change
 from fraud.yamlfile import read_yaml

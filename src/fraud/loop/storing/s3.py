@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 from botocore.session import Session  # type: ignore[import-untyped]  # as above
 
 from fraud.errors import Problem
-from fraud.loop.refusals import cause
+from fraud.loop.storing.refusals import cause
 
 GONE = {"404", "NoSuchKey", "NotFound"}  # Codes of an object that is not there.
 SETTINGS = {  # of a DVC remote: of botocore's client

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from fraud.errors import Problem
 from fraud.loop.files import ESTIMATE, GRAPH, INGEST, INGESTED, REPORTS, SCHEMAS
-from fraud.loop.policies import Fold, History
+from fraud.loop.rolling.policies import Fold, History
 from fraud.loop.twice import THREADS
 from fraud.params import FILE
 from fraud.params_file import Value, change

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from fraud.loop import gauges
+from fraud.loop.notifying import gauges
 
 
 def send(url: str, title: str, text: str, kind: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fraud.errors import Problem
 from fraud.loop import remote
-from fraud.loop.storage import answer, listed
+from fraud.loop.storing.storage import answer, listed
 
 
 def content(md5: str) -> bytes:

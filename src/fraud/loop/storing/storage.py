@@ -7,7 +7,7 @@ from typing import Any
 
 from fraud.errors import Problem
 from fraud.loop import remote
-from fraud.loop.refusals import cause
+from fraud.loop.storing.refusals import cause
 
 EMPTY = "does not exist"
 ATTEMPTS = {

@@ -14,8 +14,8 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # as above
 from botocore.exceptions import ConnectionError as NoAnswer
 from botocore.session import Session  # type: ignore[import-untyped]  # as above
 
-from fraud.loop import s3
-from fraud.loop.s3 import code
+from fraud.loop.storing import s3
+from fraud.loop.storing.s3 import code
 
 KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 REMEDIES = {
