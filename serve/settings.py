@@ -1,4 +1,4 @@
-"""The settings of the server: one declaration each, from which they are read, and told in .env.example and README."""
+"""The settings of the server: one declaration each; .env.example and docs/server.md are printed from them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -164,13 +164,13 @@ def example() -> str:
 
 
 def table() -> str:
-    """Return the table that README has to hold."""
+    """Return the table that docs/server.md has to hold."""
     rows = [f"| `{one.variable}` | {f'`{one.default}`' if one.default else ''} | {one.meaning} |" for one in SETTINGS]
     return "\n".join(["| variable | default | what it is |", "|---|---|---|", *rows, ""])
 
 
 def main(form: str = "table") -> None:
-    """Print README's table, or .env.example."""
+    """Print the table of docs/server.md, or .env.example."""
     forms = {"table": table, "example": example}
     if form not in forms:
         raise Problem(f"found {form!r}, expected {' or '.join(forms)}")

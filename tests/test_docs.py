@@ -74,7 +74,7 @@ def test_the_two_commands_come_first() -> None:
     assert first[1].split("\n")[:2] == ["make repro", "make test"]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/server.md", "docs/measurements.md"])
 def test_every_make_target_that_a_page_names_exists(page: str) -> None:
     named = {word for part in marked((ROOT / page).read_text()) for word in re.findall(r"\bmake ([a-z-]+)", part)}
     assert named

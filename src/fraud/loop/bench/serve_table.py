@@ -48,7 +48,7 @@ def ratio(visits: Sequence[Visit], name: str, other: str, connections: int = 16)
 
 
 def table(visits: Sequence[Visit], skipped: dict[str, str], names: Sequence[str]) -> str:
-    """Return the Markdown table for README."""
+    """Return the Markdown table for docs/measurements.md."""
     head = [
         "| one payment a request | requests/s at 1, 16, 64 connections | p50, p99 at 1 | p99 at 16 "
         "| this server / it | a worker |",
