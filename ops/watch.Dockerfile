@@ -1,6 +1,7 @@
 # All that `make watch` needs to retrain and propose: git, gh, the pipeline, and MLflow's client in an environment of its own.
 # ops/compose.yaml builds it, with requirements/ as its context. The code comes from the repository that it watches.
-ARG BASE_IMAGE=docker.io/library/python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
+ARG BASE_IMAGE=python
+FROM docker.io/library/python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS python
 
 FROM ${BASE_IMAGE} AS packages
 WORKDIR /build

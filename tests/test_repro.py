@@ -154,7 +154,7 @@ def test_a_second_run_at_the_same_time_says_who_runs_and_waits(repository: Repos
             assert first.poll() is None
             time.sleep(0.02)
         output = repository.repro()
-        assert first.communicate()[0].count("Running stage") == 4
+        assert first.communicate()[0].count("Running stage") == 5
     assert f"process {first.pid} is at work here; waiting" in output
     assert ran(output) == []
 

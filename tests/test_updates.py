@@ -11,7 +11,8 @@ PATH = ROOT / ".github/dependabot.yml"
 ENTRIES = read_yaml(PATH)["updates"]
 READS = {
     "github-actions": ".github/workflows/*.yml",
-    "docker": "Dockerfile*",
+    "docker": "*Dockerfile",
+    "docker-compose": "compose.yaml",
     "npm": "package-lock.json",
     "pip": "*.txt",
 }  # By each, in its directory.
