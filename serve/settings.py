@@ -107,7 +107,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "METRICS_OPEN", choice("no", "loopback"), "who may read the metrics without a token: no, or loopback", "no"
         ),
     ]
-    drift_days: Annotated[float, Setting("DRIFT_DAYS", number(0.01, 36500), "days that live drift looks back", "7")]
+    # Less than a day does not hold all hours: it would show as drift, and the alert LiveDrift leaves it out.
+    drift_days: Annotated[float, Setting("DRIFT_DAYS", number(1, 36500), "days that live drift looks back", "7")]
     git_rev: Annotated[str | None, Setting("GIT_REV", word, "commit that is served, where there is no .git")] = None
 
     def __repr__(self) -> str:

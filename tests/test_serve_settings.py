@@ -75,6 +75,7 @@ def test_a_variable_sets_its_field(variable: str, text: str, field: str, value: 
         ("ALLOW_UNLOGGED", "maybe", "expected yes or no"),
         ("LOG_RETENTION_DAYS", "0", "expected a number from 0.01"),
         ("LOG_RETENTION_DAYS", "inf", "expected a number"),
+        ("DRIFT_DAYS", "0.9", "DRIFT_DAYS: found '0.9', expected a number from 1 to 36500"),
         ("RATE_LIMIT", "100", "RATE_LIMIT: found '100', expected a limit such as 100/second"),
         ("RATE_LIMIT", "0/second", "expected a limit"),
         ("MAX_BODY", "16 megabytes", "MAX_BODY: found '16 megabytes', expected a size from 1B to 1GB"),
