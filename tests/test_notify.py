@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -204,16 +205,31 @@ def test_what_was_looked_at_is_pushed_and_a_run_that_ends_adds_only_when_and_how
     assert group["labels"] == {"job": "fraud_retrain", "dataset": "payments"}
     found = gateway.gauges()
     succeeded = found.pop(gauges.SUCCESS)
-    assert begun <= succeeded <= time.time()
+    assert begun <= succeeded <= found.pop(gauges.LOOK) <= time.time()
     assert found == {"model_accuracy": 0.99885, "model_average_precision": 0.876832, "drift_detected": 1}
 
     told(here, "failed", gateway=gateway.address)
-    failed = gateway.gauges().get(gauges.FAILURE, 0)
-    assert succeeded <= failed <= time.time()
-    found |= {gauges.FAILURE: failed}
-    assert gateway.gauges() == found | {gauges.SUCCESS: succeeded}
+    after = gateway.gauges()
+    failed, looked = after.pop(gauges.FAILURE), after.pop(gauges.LOOK)
+    assert looked <= failed <= time.time()
+    assert after == found | {gauges.SUCCESS: succeeded}
     told(here, "looked", gateway=gateway.address)
-    assert gateway.gauges() == found | {"drift_detected": 0, gauges.SUCCESS: succeeded}
+    last = gateway.gauges()
+    assert last.pop(gauges.LOOK) > failed
+    assert last == found | {"drift_detected": 0, gauges.SUCCESS: succeeded, gauges.FAILURE: failed}
+
+
+def test_the_runbook_deletes_what_the_pushgateway_keeps_of_a_data_set_that_is_no_longer_used(
+    here: Path, gateway: Pushgateway
+) -> None:
+    (here / "params.yaml").write_text("dataset: creditcard\n")
+    told(here, "success", gateway=gateway.address)
+    assert [group for group in gateway.groups() if group["labels"]["dataset"] == "creditcard"]
+    line = re.search(r"`curl -fsS -X DELETE http://pushgateway:9091(/.*)`", (ROOT / "docs/runbook.md").read_text())
+    assert line
+    asked = urllib.request.Request(gateway.address + line[1], method="DELETE")  # noqa: S310  # our own address
+    urllib.request.urlopen(asked, timeout=5).close()  # noqa: S310  # our own address
+    assert not [group for group in gateway.groups() if group["labels"]["dataset"] == "creditcard"]
 
 
 def test_a_pushgateway_that_is_away_costs_one_line(here: Path) -> None:
@@ -232,7 +248,7 @@ def test_what_the_reports_do_not_tell_is_left_out(
         (here / "reports/metrics.json").unlink()
     else:
         (here / "reports/metrics.json").write_text(content)
-    assert gauges.values("looked") == {"drift_detected": {"": 1}}
+    assert gauges.values("looked").keys() == {"drift_detected", gauges.LOOK}
     assert gauges.values("judged").keys() == {gauges.CANDIDATE}
 
 

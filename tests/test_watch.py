@@ -15,7 +15,9 @@ import pytest
 from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop import watch
+from fraud.loop.notifying import gauges
 from listening import listening
+from pushgateway import pushgateway
 
 # A retraining that writes down that it ran, and ends as the file `code` says, or lasts as long as it says.
 RETRAIN = """
@@ -56,10 +58,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def watching(here: Path, urls: str = "") -> Iterator[subprocess.Popen[str]]:
+def watching(here: Path, urls: str = "", gateway: str = "") -> Iterator[subprocess.Popen[str]]:
     with (here / "said").open("w") as said:
         command = [sys.executable, "-c", WATCH, "EVERY=2s"]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "NOTIFY_URLS": urls, "PUSHGATEWAY": ""}
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "NOTIFY_URLS": urls, "PUSHGATEWAY": gateway}
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True, env=environment)
     try:
         yield process
@@ -161,6 +163,18 @@ def test_a_place_that_is_away_is_told_once_and_again_when_it_was_back(here: Path
             (here / "away").rename(here / "weekly")
             rounds()
     assert [json.loads(body)["title"] for body in server.bodies] == ["New weeks cannot be looked for"] * 2
+
+
+def test_a_look_that_finds_nothing_new_is_told_to_the_pushgateway_and_ends_a_failure(here: Path) -> None:
+    with pushgateway(here) as gateway, watching(here, gateway=gateway.address):
+        until(lambda: gateway.groups() != [])
+        assert gateway.gauges().keys() == {gauges.LOOK, gauges.SUCCESS}
+        (here / "weekly").rename(here / "away")
+        until(lambda: gauges.FAILURE in gateway.gauges())
+        failed = gateway.gauges()[gauges.FAILURE]
+        (here / "away").rename(here / "weekly")
+        until(lambda: gateway.gauges()[gauges.SUCCESS] > failed)
+    assert runs() == 0
 
 
 def test_a_place_that_cannot_be_looked_at_is_reported_and_looked_at_again(here: Path) -> None:

@@ -16,7 +16,7 @@ from fraud.yamlfile import read_yaml
 JOB = "fraud_retrain"
 AVERAGE = "average_precision"
 SUCCESS, FAILURE = "retrain_last_success_timestamp_seconds", "retrain_last_failure_timestamp_seconds"
-CANDIDATE = "retrain_last_candidate_timestamp_seconds"
+LOOK, CANDIDATE = "retrain_last_look_timestamp_seconds", "retrain_last_candidate_timestamp_seconds"
 Values = dict[str, float]  # By the value of the label, or by "" where there is no label.
 
 
@@ -36,8 +36,9 @@ MEANINGS = {
     "retrain_weeks": Meaning("Weeks in each part of the window.", "part"),
     "week_average_precision": Meaning("Of the newest labelled week: estimated, with its band, and realised.", "kind"),
     "retrain_gate_verdict": Meaning("What the gate said of the last candidate.", "verdict"),
+    LOOK: Meaning("When somebody last looked for new weeks."),
     CANDIDATE: Meaning("When the last candidate was judged."),
-    SUCCESS: Meaning("When a run last succeeded."),
+    SUCCESS: Meaning("When a run last succeeded, or a look that found nothing new."),
     FAILURE: Meaning("When a run last failed."),
 }
 
@@ -45,12 +46,13 @@ MEANINGS = {
 def values(event: str) -> dict[str, Values]:
     """Return the gauges that an event changes; what the reports do not tell is left out."""
     told: Mapping[str, Mapping[str, float | None]]
+    now = {"": time.time()}
     if event == "looked":
-        told = _looked()
+        told = {LOOK: now, **_looked()}
     elif event == "judged":
-        told = {CANDIDATE: {"": time.time()}, "retrain_gate_verdict": _verdict(_report(RETRAIN))}
+        told = {CANDIDATE: now, "retrain_gate_verdict": _verdict(_report(RETRAIN))}
     else:
-        told = {SUCCESS if event == "success" else FAILURE: {"": time.time()}}
+        told = {SUCCESS: now, LOOK: now} if event == "success" else {FAILURE: now}
     known = {name: _known(found) for name, found in told.items()}
     return {name: found for name, found in known.items() if found}
 
