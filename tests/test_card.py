@@ -19,7 +19,8 @@ POINTS: dict[str, Any] = {
     name: list(csv.DictReader((ROOT / f"reports/plots/{name}.csv").read_text().splitlines()))
     for name in ("importance", "reliability")
 }
-FACTS = card.facts(load(ROOT / "data/schemas/creditcard.yaml"), "", "0" * 32, read_yaml(ROOT / "params.yaml"))
+SCHEMA, TITLE, SETTINGS = load(ROOT / "data/schemas/creditcard.yaml"), "Card payments", read_yaml(ROOT / "params.yaml")
+FACTS = card.facts(SCHEMA, TITLE, "0" * 32, SETTINGS)
 
 
 def filled(**changes: Any) -> str:
@@ -50,7 +51,11 @@ def test_a_template_that_asks_for_more_is_a_problem_that_names_it() -> None:
 
 
 def test_simulated_payments_are_called_that_and_yours_are_not() -> None:
-    assert card.SIMULATED in filled()
-    settings = read_yaml(ROOT / "params.yaml") | {"batches": "data/raw/creditcard"}
-    own = card.facts(load(ROOT / "data/schemas/creditcard.yaml"), "", "0" * 32, settings)
-    assert card.OWN in card.card(TEMPLATE, own, REPORTS, POINTS)
+    text = filled()
+    assert card.SIMULATED in text
+    assert "| data set | `creditcard`: simulated after Card payments |" in text
+    own = card.card(
+        TEMPLATE, card.facts(SCHEMA, TITLE, "0" * 32, SETTINGS | {"batches": "data/raw/creditcard"}), REPORTS, POINTS
+    )
+    assert card.OWN in own
+    assert "| data set | `creditcard`: Card payments |" in own

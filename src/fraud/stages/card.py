@@ -55,10 +55,11 @@ def card(template: str, facts: dict[str, str], reports: dict[str, Report], point
 def facts(schema: Schema, title: str, model: str, settings: dict[str, Any]) -> dict[str, str]:
     """Return what the settings say: what the model is, what an error costs, where the rows are from."""
     train, cost, split = (settings[name] for name in ("train", "cost", "split"))
+    simulated = settings["batches"].startswith("data/simulate")
     rows = {
         "model": f"`{model}`, the md5 that `dvc.lock` pins",
         "kind": f"{train['model']}, sampler {train['sampler']}, calibrated on rows that were never resampled",
-        "data set": f"{code(schema.name)}: {title or 'no title'}",
+        "data set": f"{code(schema.name)}: {'simulated after ' if simulated else ''}{title or 'no title'}",
         "features": str(len(schema.features)),
         "window": f"{split['weeks']} batches up to {code(split['until'] or 'the newest')}",
         "threshold": train["threshold"] if isinstance(train["threshold"], str) else number(train["threshold"]),
@@ -67,7 +68,7 @@ def facts(schema: Schema, title: str, model: str, settings: dict[str, Any]) -> d
     return {
         "facts": "\n".join(f"| {name} | {value} |" for name, value in rows.items()),
         "costs": f"an alert is {cost['alert']:g} {currency}, a missed fraud {cost['missed_share']:.0%} of its amount",
-        "origin": SIMULATED if settings["batches"].startswith("data/simulate") else OWN,
+        "origin": SIMULATED if simulated else OWN,
     }
 
 
