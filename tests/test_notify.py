@@ -225,7 +225,7 @@ def test_the_runbook_deletes_what_the_pushgateway_keeps_of_a_data_set_that_is_no
     (here / "params.yaml").write_text("dataset: creditcard\n")
     told(here, "success", gateway=gateway.address)
     assert [group for group in gateway.groups() if group["labels"]["dataset"] == "creditcard"]
-    line = re.search(r"`curl -fsS -X DELETE http://pushgateway:9091(/.*)`", (ROOT / "docs/runbook.md").read_text())
+    line = re.search(r'`curl -fsS -X DELETE "\$PUSHGATEWAY(/.*)"`', (ROOT / "docs/runbook.md").read_text())
     assert line
     asked = urllib.request.Request(gateway.address + line[1], method="DELETE")  # noqa: S310  # our own address
     urllib.request.urlopen(asked, timeout=5).close()  # noqa: S310  # our own address
