@@ -52,16 +52,17 @@ class Scoring(NamedTuple):
         rows = self._rows(checked.transaction_ids, marked, coming(), started)
         stand = self._logged(rows)
         if rows:
-            self._count([row for row, first in zip(rows, stand, strict=True) if row.id == first.id], started)
+            new = [row for row, first in zip(rows, stand, strict=True) if row.id == first.id]
+            self._count(new, len(rows), started)
         return [
             Answer(row.id, row.probability, bool(row.label), row.threshold, row.model, row.transaction_id)
             for row in stand
         ]
 
-    def _count(self, new: list[Row], started: float) -> None:
+    def _count(self, new: list[Row], payments: int, started: float) -> None:
         """Count a request, and what is new in the log: a prediction that is answered again is no other one."""
         probabilities = np.array([row.probability for row in new])
-        self.metrics.answered(probabilities, sum(row.label for row in new), time.perf_counter() - started)
+        self.metrics.answered(probabilities, sum(row.label for row in new), time.perf_counter() - started, payments)
 
     def _rows(
         self, names: list[str | None], marked: list[tuple[str, int]], probabilities: Values, started: float

@@ -83,9 +83,9 @@ def test_a_histogram_counts_many_values_as_it_counts_them_one_by_one(values: lis
 
 def test_each_answer_is_in_one_place_of_each_metric(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path, Workers(tmp_path))
-    metrics.answered(np.array([0.03]), 0, 0.0007)
-    metrics.answered(np.array([0.9, 0.2, 0.99]), 2, 0.02)
-    metrics.answered(np.array([]), 0, 0.02)  # Known transactions only.
+    metrics.answered(np.array([0.03]), 0, 0.0007, 1)
+    metrics.answered(np.array([0.9, 0.2, 0.99]), 2, 0.02, 3)
+    metrics.answered(np.array([]), 0, 0.02, 2)  # Known transactions only.
     metrics.refused(422)
     metrics.refused(418)  # Nobody's.
     found = {(one.name, *one.labels.values()): one.value for family in metrics.families() for one in family.samples}
@@ -96,5 +96,6 @@ def test_each_answer_is_in_one_place_of_each_metric(tmp_path: Path) -> None:
     assert found["fraud_probabilities_count",] == 4
     assert found["prediction_latency_seconds_count",] == 3
     assert found["prediction_latency_seconds_bucket", "0.001"] == 1
+    assert found["single_latency_seconds_count",] == found["single_latency_seconds_bucket", "0.001"] == 1
     assert metrics.latencies() == {"p50": 0.025, "p95": 0.025, "p99": 0.025}
     assert LATENCY.bounds[0] == 0.0005

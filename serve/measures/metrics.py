@@ -62,6 +62,7 @@ ERRORS = ANSWERS + len(LABELS)
 RELOADS = ERRORS + len(CODES)
 LATENCY = Histogram(RELOADS + len(RESULTS), LATENCIES)
 PROBABILITY = Histogram(LATENCY.end, PROBABILITIES)
+SINGLE = Histogram(PROBABILITY.end, LATENCIES)
 
 
 class Metrics:
@@ -70,15 +71,16 @@ class Metrics:
     def __init__(self, run: Path, workers: Workers, callers: Sequence[str] = ()) -> None:
         """Start at 0 for this process; `callers` are those of whom each has its own count of labels."""
         kinds = [(source, result) for source in (*callers, SIGNED) for result in (KEPT, LIMITED)]
-        self._labels = {kind: place for place, kind in enumerate(kinds, PROBABILITY.end)}
-        self._counters = Counters(run, workers, PROBABILITY.end + len(kinds))
+        self._labels = {kind: place for place, kind in enumerate(kinds, SINGLE.end)}
+        self._counters = Counters(run, workers, SINGLE.end + len(kinds))
         self._folder = run
 
-    def answered(self, probabilities: Values, frauds: int, seconds: float) -> None:
+    def answered(self, probabilities: Values, frauds: int, seconds: float, payments: int) -> None:
         """Count one request and its new predictions, of which there are none where it repeats known transactions."""
         count = len(probabilities)
         seen = PROBABILITY.one(float(probabilities[0])) if count == 1 else PROBABILITY.many(probabilities)
-        self._counters.add({ANSWERS: count - frauds, ANSWERS + 1: frauds, **LATENCY.one(seconds), **seen})
+        took = LATENCY.one(seconds) | (SINGLE.one(seconds) if payments == 1 else {})
+        self._counters.add({ANSWERS: count - frauds, ANSWERS + 1: frauds, **took, **seen})
 
     def labelled(self, caller: str, result: str) -> None:
         """Count a label by who sent it."""
@@ -112,6 +114,7 @@ class Metrics:
         yield labels
         yield PROBABILITY.family("fraud_probabilities", "Probabilities of fraud that were predicted.", totals)
         yield LATENCY.family("prediction_latency_seconds", "From a request's arrival to its answer.", totals)
+        yield SINGLE.family("single_latency_seconds", "The same of requests with one payment.", totals)
 
 
 def _counter(name: str, meaning: str, label: str, values: Iterable[object], counts: Values) -> Metric:
