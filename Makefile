@@ -68,7 +68,7 @@ data: $(READY) ## bring your own batches: CSV=file [BATCHES=n] | DIR=folder | S3
 collect: $(READY) ## turn each finished week of the request log into a batch: [TO=folder | TO=s3://bucket/weekly_data/ [ENDPOINT=url]] [LOG=url] [WEEK=2026-W08]
 	@$(RUN) fraud.loop.collect "TO=$$TO" "ENDPOINT=$$ENDPOINT" "LOG=$$LOG" "WEEK=$$WEEK"
 
-watch: $(READY) ## retrain whenever a week is new or changed where the batches are imported from; looks EVERY=15m
+watch: $(READY) ## collect, and retrain whenever a week is new or changed where the batches are imported from; looks EVERY=15m
 	@$(RUN) fraud.loop.watch "EVERY=$$EVERY"
 
 remote: $(READY) ## keep data and models in S3=s3://bucket/prefix [ENDPOINT=url] | STACK=name [REGION=eu-west-1]

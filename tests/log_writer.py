@@ -2,7 +2,7 @@
 
 Its argument is a JSON object: url, folder; rounds (one after another, 1), processes (2), threads (4), seconds before
 the kill ([0.02, 0.1], drawn evenly) or the count of rows after which a thread ends, names (how many
-transaction_ids), pause (seconds between two rows).
+transaction_ids), pause (seconds between two rows), patience (seconds that a row waits for the database, 1).
 """
 
 import json
@@ -18,6 +18,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parent.parent)]
 
 import serve  # noqa: E402, F401  # It finds fraud.
+from serve.journal import database  # noqa: E402
 from serve.journal.log import Log  # noqa: E402
 from serve.journal.tables import Row, new_ids, timestamp  # noqa: E402
 
@@ -37,6 +38,7 @@ def write(log: Log, settings: dict[str, Any], pipe: int) -> None:
 
 def child(settings: dict[str, Any], pipe: int) -> None:
     folder = Path(settings["folder"])
+    database.WRITE_WITHIN = settings.get("patience", database.WRITE_WITHIN)
     log = Log(settings["url"], folder / "spool", "normal", folder / "run")
     threads = [threading.Thread(target=write, args=(log, settings, pipe)) for _ in range(settings["threads"])]
     for thread in threads:

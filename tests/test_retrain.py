@@ -330,6 +330,27 @@ def test_a_week_that_the_graph_refuses_is_named_and_so_is_where_to_mend_it(world
     )
 
 
+def test_late_labels_in_the_window_wait_for_the_next_model_and_set_nothing_off(world: World) -> None:
+    late = "2026-W06"
+    lines = world.made[ORDINARY][late].decode().splitlines()
+    lines[1] = lines[1][:-1] + ("0" if lines[1].endswith("1") else "1")
+    there = world.server.folder / f"bank/weekly_data/{late}.csv"
+    with world.server.changed(f"bank/weekly_data/{late}.csv", "\n".join([*lines, ""]).encode()):
+        assert there.read_bytes() != world.made[ORDINARY][late]
+        with world.weeks(ORDINARY, NEW[0]):
+            said = world.retrain()
+            assert f"changed since main's model was trained, and kept for the next one: {late}\n" in said
+            assert "no drift and no other reason to train: nothing to do" in said
+            assert "Running stage 'train'" not in said
+            said = world.retrain("--force", "--only", "candidate")
+    assert "params.yaml: split.until: 2026-W08 -> 2026-W09" in said
+    world.copy.run("git", "fetch", "-q", "origin")
+    assert "batches: data/raw/creditcard" in world.show("params.yaml", "origin/retrain/2026-W09")
+    lock = world.show("dvc.lock", "origin/retrain/2026-W09")
+    assert "data/held" not in lock
+    assert world.show(RECORD, "origin/retrain/2026-W09") != world.show(RECORD, "origin/main")
+
+
 def test_a_worse_model_is_not_proposed_and_the_gauges_say_so(world: World, tmp_path: Path) -> None:
     with world.weeks(POISONED, *NEW), pushgateway(tmp_path) as gateway:
         said = world.retrain(code=3, PUSHGATEWAY=gateway.address)

@@ -95,7 +95,8 @@ def test_rows_without_a_transaction_never_meet(url: str, tmp_path: Path) -> None
 
 
 def test_all_threads_of_all_processes_get_the_same_row_of_a_transaction(url: str, tmp_path: Path) -> None:
-    answers = acknowledged(writer(url, tmp_path, threads=8, count=60, names=30))
+    # A machine that stands still for a second would send rows to the spool, which asks for no transaction.
+    answers = acknowledged(writer(url, tmp_path, threads=8, count=60, names=30, patience=60))
     assert len(answers) == 2 * 8 * 60
     standing = {(name, stands) for name, _, stands in answers}
     assert len(standing) == 30

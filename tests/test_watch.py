@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from fraud.loop import watch
 from fraud.loop.notifying import gauges
 from listening import listening
 from pushgateway import pushgateway
+from weekly_logs import W09, Logbook, answers
 
 # A retraining that writes down that it ran, and ends as the file `code` says, or lasts as long as it says.
 RETRAIN = """
@@ -101,6 +103,22 @@ def test_nothing_runs_while_nothing_is_new_and_once_for_each_new_or_changed_week
     said = (here / "said").read_text()
     assert "2026-W09.csv is new; `make retrain`\nretrain: done\n" in said
     assert "2026-W08.csv changed; `make retrain`\nretrain: done\n" in said
+
+
+def test_a_week_of_the_request_log_that_is_over_is_collected_first_and_retrained_on(here: Path) -> None:
+    shutil.copytree(ROOT / "data/schemas", here / "data/schemas")
+    (here / "params.yaml").write_text("dataset: creditcard\ncollect:\n  derive_labels: false\n")
+    with watching(here):
+        rounds()
+        assert runs() == 0
+        book = Logbook(f"sqlite:///{here}/data/requests.db")
+        book.log(answers(30, W09))
+        until(lambda: runs() == 1)
+        rounds()
+    assert len((here / "weekly/2026-W09.csv").read_text().splitlines()) == 31
+    said = (here / "said").read_text()
+    assert said.count("2026-W09: 30 rows, 0 with a label") == 1
+    assert "2026-W09.csv is new; `make retrain`\nretrain: done\n" in said
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def loop(asked: Options) -> None:
     step("check")
     commit = check(asked)
     step("collect")
-    print("left out of a dry run") if asked.dry_run else arrival.collect(weekly_place.dataset())
+    print("left out of a dry run" if asked.dry_run else arrival.collect(weekly_place.dataset()))
     with chdir(scratch.clone(commit, asked.base)):
         candidate.check_params()
         step("fetch")

@@ -1,4 +1,4 @@
-"""Look every so often whether weekly files are new or changed where they are imported from, and retrain then."""
+"""Collect finished weeks every so often, look whether weekly files are new or changed, and retrain then."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from fraud.loop.collecting import weekly_place
 from fraud.loop.collecting.shelf import HIDDEN
 from fraud.loop.files import RAW
 from fraud.loop.notify import Once
+from fraud.loop.retraining import arrival
 from fraud.outputs import md5_of
 
 FORM = "make watch EVERY=15m"
@@ -66,6 +67,13 @@ def round_(before: Versions, people: Once) -> Versions:
     return now if settled else before
 
 
+def shown_once(before: str, said: str) -> str:
+    """Print what is said, unless it was said before, and return it."""
+    if said != before:
+        print(said, flush=True)
+    return said
+
+
 def retrain(people: Once) -> int:
     """Run the retraining to its end, and pass on what it tells; when this process has to end, so has all of it."""
     reading, writing = os.pipe()
@@ -94,8 +102,10 @@ def main(*arguments: str) -> None:
     pause = seconds(given.get("EVERY") or "15m")
     signal.signal(signal.SIGTERM, _end)
     versions, people = recorded(Path(RAW, weekly_place.dataset())), Once()
+    collected = ""
     while True:
         try:
+            collected = shown_once(collected, arrival.collect(weekly_place.dataset()))
             versions = round_(versions, people)
         except (Problem, OSError) as problem:
             print(f"{problem}; the next round tries again", file=sys.stderr, flush=True)

@@ -14,14 +14,17 @@ from fraud.loop.importing import bucket, folder
 from fraud.loop.importing.raw_folder import Place
 
 
-def collect(dataset: str) -> None:
-    """Put finished weeks of the request log to where the weeks come from, if there are both."""
+def collect(dataset: str) -> str:
+    """Put finished weeks of the request log to where the weeks come from, if there are both; return what was done."""
     if not (os.environ.get("REQUEST_LOG") or Path("data/requests.db").exists()):
-        print("nothing to collect: no request log")
-    elif reason := _unreachable(dataset):
-        print(f"nothing to collect: {reason}")
-    elif subprocess.run([sys.executable, "-m", "fraud.loop.collect"], check=False).returncode:
+        return "nothing to collect: no request log"
+    if reason := _unreachable(dataset):
+        return f"nothing to collect: {reason}"
+    done = subprocess.run([sys.executable, "-m", "fraud.loop.collect"], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print(done.stdout, end="")
         raise Problem("the request log could not be collected; mend what the line above names, then run it again")
+    return done.stdout.rstrip("\n")
 
 
 def fetch(dataset: str) -> None:

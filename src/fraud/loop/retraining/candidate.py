@@ -15,6 +15,7 @@ from fraud.loop.git import git
 from fraud.loop.judging.champion import NotComparable
 from fraud.loop.lockfile import model_at, model_here, model_in
 from fraud.loop.progress import step
+from fraud.loop.retraining.held import held_back
 from fraud.loop.retraining.window import Cause, Retrain, Window, cause, later, newest_labelled, waiting
 from fraud.outputs import write_json
 from fraud.params_file import change
@@ -53,13 +54,16 @@ def look(asked: str | None) -> Seen:
     """Run the graph as far as the drift verdict; `asked` is the reason that a person or a workflow gives."""
     before = _report(REPORT) if REPORT.exists() else {}
     model = _model()
-    _graph("drift")
+    with held_back() as held:
+        _graph("drift")
     drift, ingested = _report(Path(DRIFT)), _report(Path(INGEST))["batches"]
     names, window = batches.in_order(ingested), _window()
     newest = newest_labelled(ingested, params.load("retrain", Retrain).labelled, names)
     until = later(names, window.until, newest)
     open_ = waiting(before, names, msgspec.structs.replace(window, until=until)) if until != window.until else []
     print(*drift["sentences"], sep="\n")
+    if held:
+        print(f"changed since main's model was trained, and kept for the next one: {', '.join(held)}")
     if _model() != model:
         raise Problem(
             f"{LOCK}: the one on main does not fit its code or params; `make repro` on main, and merge that first"

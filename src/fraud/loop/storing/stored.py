@@ -1,10 +1,12 @@
 """What DVC keeps under an md5: in its cache, or else in the remote."""
 
 import hashlib
+import json
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from fraud.batches import batch_name
 from fraud.errors import Problem
 from fraud.loop import remote
 from fraud.loop.storing.storage import answer, listed
@@ -21,6 +23,22 @@ def content(md5: str) -> bytes:
         if _md5(found) == md5[:32]:
             return found
     return _fetched(md5, key)
+
+
+def files_of(md5: str | None) -> dict[str, str]:
+    """Return the md5 of each file in a folder that DVC keeps; nothing where its listing cannot be had."""
+    if not md5:
+        return {}
+    try:
+        return {one["relpath"]: one["md5"] for one in json.loads(content(md5))}
+    except (Problem, ValueError):
+        return {}
+
+
+def batches_of(md5: str | None) -> dict[str, str]:
+    """Return the md5 of each batch in a folder that DVC keeps."""
+    named = ((batch_name(Path(path)), md5) for path, md5 in files_of(md5).items())
+    return {name: md5 for name, md5 in named if name}
 
 
 def _fetched(md5: str, key: str) -> bytes:

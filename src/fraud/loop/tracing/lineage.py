@@ -1,15 +1,12 @@
 """What a commit says of the model that it pins: batches, params, metrics, drift, gate."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-from fraud.batches import batch_name
-from fraud.errors import Problem
 from fraud.loop.files import DRIFT, INGESTED, LOCK, METRICS, RETRAIN, SPLIT
 from fraud.loop.git import shown
 from fraud.loop.lockfile import stages
-from fraud.loop.storing.stored import content
+from fraud.loop.storing.stored import batches_of
 from fraud.loop.tracing.lock_history import Commit
 
 SUFFIX = "_interval"
@@ -58,7 +55,7 @@ def _training(split: dict[str, Any] | None, ran: dict[str, Any]) -> dict[str, An
     ingest = ran.get("ingest") or {}
     written = next((out["md5"] for out in ingest.get("outs") or () if out["path"] == INGESTED), None)
     came = next((dep["md5"] for dep in ingest.get("deps") or () if str(dep.get("md5")).endswith(".dir")), None)
-    ingested, delivered = listing(written), listing(came)
+    ingested, delivered = batches_of(written), batches_of(came)
     batches = [
         {"batch": name, "delivered": delivered.get(name), "ingested": ingested.get(name)}
         for name in split["train"].get("batches") or ()
@@ -66,18 +63,6 @@ def _training(split: dict[str, Any] | None, ran: dict[str, Any]) -> dict[str, An
     return {"dataset": split.get("dataset"), "batches": batches} | {
         key: split["train"].get(key) for key in ("rows", "frauds")
     }
-
-
-def listing(md5: str | None) -> dict[str, str]:
-    """Return the md5 of each batch in a folder that DVC keeps; nothing where its listing cannot be had."""
-    if not md5:
-        return {}
-    try:
-        entries = json.loads(content(md5))
-    except (Problem, ValueError):
-        return {}
-    named = ((batch_name(Path(one["relpath"])), one["md5"]) for one in entries)
-    return {name: md5 for name, md5 in named if name}
 
 
 def with_intervals(metrics: dict[str, Any] | None) -> dict[str, Any] | None:
