@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from serve.problems import Refusal
 
 LEAST = 3  # Threads: one for a caller whose body stalls, one for all other bodies, and one for /health.
-PATIENCE = 0.05  # Seconds in which some body of a caller ends, where they come whole and only the threads are busy.
+PATIENCE = 0.1  # Seconds in which some body of a caller ends, where they come whole and only the threads are busy.
 
 
 class Reading:
