@@ -20,6 +20,7 @@ from granian.server import Server
 from fraud.errors import Problem
 from fraud.errors import run as told
 from serve import ROOT, app, drain, logs, pin, run
+from serve.access.reading import LEAST
 from serve.journal.log import Log
 from serve.model import WANTED, loaded
 from serve.settings import Settings, load
@@ -112,7 +113,7 @@ def _master(settings: Settings) -> Master:
         address=settings.host,
         port=settings.port,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        blocking_threads=max(LEAST, settings.threads),
         backpressure=CONNECTIONS,
         http=HTTPModes.http1 if settings.tls_cert is None else HTTPModes.auto,
         websockets=False,

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from serve import ROOT, logs, pin, run
 from serve.access.auth import NO_ADMINS, Auth
 from serve.access.rate import Rate
+from serve.access.reading import Reading
 from serve.edge import REQUEST_ID, Edge
 from serve.journal.log import Log
 from serve.journal.reach import Away
@@ -69,6 +70,7 @@ def _parts(settings: Settings, root: Path, folder: Path) -> Parts:
         auth,
         Rate(folder / "rate", settings.rate_limit) if settings.rate_limit else None,
         Rate(folder / "feedback", settings.feedback_limit, counted="labels (FEEDBACK_LIMIT)"),
+        Reading(settings.threads),
         workers,
         models,
         log,

@@ -10,8 +10,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from serve.access.auth import Auth, Caller
 from serve.access.rate import Rate
+from serve.access.reading import Reading
 from serve.answers import Scoring
-from serve.edge import CALLER, PARTS
+from serve.edge import CALLER, PARTS, Environ
 from serve.journal.log import Log
 from serve.measures.metrics import Metrics
 from serve.measures.watch import Watch
@@ -31,6 +32,7 @@ class Parts(NamedTuple):
     auth: Auth
     rate: Rate | None
     feedback_rate: Rate
+    reading: Reading
     workers: Workers
     models: Models
     log: Log
@@ -66,8 +68,13 @@ def admitted(*, admin: bool = False) -> Caller:
 
 
 def body() -> bytes:
-    """Return the body of a request that says it is JSON."""
+    """Return the body of a request that says it is JSON; one whose caller is still sending many others is refused."""
     environ = request.environ
+    with environ[PARTS].reading.of(environ[CALLER]):
+        return _whole(environ)
+
+
+def _whole(environ: Environ) -> bytes:
     limit, announced = environ[PARTS].settings.max_body, environ.get("CONTENT_LENGTH")
     size = int(announced) if announced else limit + 1 if environ.get("wsgi.input_terminated") else 0
     content = b"" if announced and size > limit else _read(size)

@@ -85,7 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Setting("HOST", word, "address to listen on", "127.0.0.1")]
     port: Annotated[int, Setting("PORT", whole(1, 65535), "port to listen on", "8000")]
     workers: Annotated[int, Setting("WORKERS", whole(1, 64), "processes that answer", "2")]
-    threads: Annotated[int, Setting("THREADS", whole(1, 1024), "threads a worker, one for each request it is at", "64")]
+    threads: Annotated[
+        int, Setting("THREADS", whole(1, 1024), "threads a worker, one for each request it is at; 3 at least", "64")
+    ]
     rate_limit: Annotated[
         Limit | None,
         Setting("RATE_LIMIT", limit, "requests a caller, such as 100/second or 600/minute; unset: no limit"),

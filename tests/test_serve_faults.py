@@ -312,12 +312,12 @@ def test_callers_that_stop_within_a_body_keep_nobody_else_waiting(tmp_path: Path
     with running(home(tmp_path)) as live:
         body = json.dumps(PAYMENT).encode()
         with ExitStack() as stack, Traffic(live, PAYMENT) as traffic:
-            halves = [stack.enter_context(slow(live, len(body))) for _ in range(50)]
+            halves = [stack.enter_context(slow(live, len(body))) for _ in range(24)]  # A worker takes 32 of a caller.
             warm(traffic)
             traffic.end()
-            for half in halves[:25]:
+            for half in halves[:12]:
                 half.close()
-            for half in halves[25:]:
+            for half in halves[12:]:
                 half.sendall(body[10:])
                 with http.client.HTTPResponse(half) as answer:
                     answer.begin()

@@ -22,7 +22,7 @@ REFUSALS = {
     413: "too large, or too many rows",
     415: "the content type is not application/json",
     422: "a value does not fit; the sentence names row and field",
-    429: "too many requests; Retry-After says when to come again",
+    429: "too many requests, or too many whose bodies are still coming; Retry-After says when to come again",
     503: "it cannot be logged, or looked up in the log, now; Retry-After says when to come again",
 }
 HEADERS = {401: ["WWW-Authenticate"], 403: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}

@@ -96,9 +96,9 @@ def test_a_body_that_stalls_holds_no_thread_of_the_server(served: Served) -> Non
     ):
         head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
         stalled.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{{".encode())
-        time.sleep(0.3)  # The server would have its only thread in it by now.
+        time.sleep(0.3)  # The server would have the only one in it by now that it lends to a caller.
         with closing(served.through.connect(timeout=5)) as connection:
-            reply = served.through.get("/model", connection=connection)
+            reply = served.through.post("/predict", example().payments()[0], connection=connection)
     assert reply.status == 200
 
 
