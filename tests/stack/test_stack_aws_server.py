@@ -172,7 +172,7 @@ def test_systemd_takes_the_unit_and_finds_little_to_attack() -> None:
 
 
 class Updated(NamedTuple):
-    """A clone that update.sh brings up to date; programs that change the machine only write down what they are asked."""
+    """A clone that update.sh brings up to date; programs that change the machine write down what they are asked."""
 
     folder: Path
     origin: Repository
