@@ -318,6 +318,8 @@ def test_the_newest_stay_and_those_of_other_databases_too(tmp_path: Path) -> Non
     run(db_restore, f"sqlite:///{tmp_path}/new.db", f"FROM=backups/{max(made)}")
     for wrong in ("KEEP=0", "KEEP=-1", "KEEP=all"):
         assert wrong in fails(db_backup, one, "TO=backups", wrong)
+    said = fails(db_backup, one, "TO=/proc/x")
+    assert said == "/proc/x: cannot be made (no such file or directory); name another folder"
 
 
 def test_a_database_without_tables_is_not_backed_up(empty: Callable[[], str]) -> None:
