@@ -104,7 +104,7 @@ db-restore: $(READY) ## restore it into an empty database, and compare each row:
 db-drill: $(READY) ## restore a backup into a database of its own, compare each row, and drop it: FROM=… as above
 	@$(RUN) fraud.operations.db_drill "FROM=$$FROM" "ENDPOINT=$$ENDPOINT"
 
-db-reader: $(READY) ## let the role fraud_reader read the request log in PostgreSQL and nothing else; READER_DB_PASSWORD makes it
+db-reader: $(READY) ## let the role fraud_reader read the request log in PostgreSQL and change nothing there; READER_DB_PASSWORD makes it
 	@$(RUN) fraud.operations.db_reader
 
 push: $(READY) ## keep there what dvc.lock pins; `dvc push`, with a clear last line when it fails

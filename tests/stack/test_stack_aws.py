@@ -109,13 +109,24 @@ def test_nobody_reaches_the_bucket_without_tls_and_its_policy_allows_nothing() -
 
 
 def test_the_role_may_do_what_is_needed_in_this_bucket_and_no_more() -> None:
-    found = {statement["Resource"]: set(listed(statement["Action"])) for statement in policy()}
-    assert found == {"Bucket.Arn": ON_BUCKET, "Bucket.Arn/*": ON_OBJECTS}
-    with_key = {statement["Resource"]: set(listed(statement["Action"])) for statement in policy(KmsKey=KEY)}
+    found = allowed()
+    parts = [f"Bucket.Arn/{part}" for part in ("dvc/*", "weekly_data/*", "weekly_data")]
+    assert found == {"Bucket.Arn": ON_BUCKET} | dict.fromkeys(parts, ON_OBJECTS)
+    with_key = allowed(KmsKey=KEY)
     assert with_key == found | {KEY: {"kms:Decrypt", "kms:GenerateDataKey"}}
     assert {statement["Effect"] for statement in policy(KmsKey=KEY)} == {"Allow"}
     role = resolved("template.yaml", **NAMES)["Role"]["Properties"]
     assert not role.keys() & {"ManagedPolicyArns", "PermissionsBoundary"}
+
+
+def allowed(**given: str) -> dict[str, set[str]]:
+    """Return what the role may do with which resource."""
+    pairs = [
+        (one, set(listed(statement["Action"])))
+        for statement in policy(**given)
+        for one in listed(statement["Resource"])
+    ]
+    return dict(pairs)
 
 
 def token(sub: str, **claims: str) -> dict[str, str]:
@@ -271,7 +282,8 @@ def lent(aws: Amazon) -> dict[str, Any]:
     store, iam = aws.client("s3"), aws.client("iam")
     for name in "ours", "theirs":
         store.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        store.put_object(Bucket=name, Key="dvc/there", Body=b"there")
+        for key in "dvc/there", "weekly_data/2026-W08.csv", "log/a-backup.dump":
+            store.put_object(Bucket=name, Key=key, Body=b"there")
     made = iam.create_role(RoleName="ours", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     text = json.dumps({"Version": "2012-10-17", "Statement": policy()}).replace("Bucket.Arn", "arn:aws:s3:::ours")
     iam.put_role_policy(RoleName="ours", PolicyName="bucket", PolicyDocument=text)
@@ -301,7 +313,7 @@ class OfRole(Copy):
         }
 
 
-def test_the_role_suffices_to_push_and_pull(aws: Amazon, role: dict[str, Any], tmp_path: Path) -> None:
+def test_the_role_suffices_to_push_pull_and_import_weeks(aws: Amazon, role: dict[str, Any], tmp_path: Path) -> None:
     OfRole.keys, OfRole.aws = role, aws
     copy = empty(tmp_path / "copy")
     copy.__class__ = OfRole
@@ -312,13 +324,19 @@ def test_the_role_suffices_to_push_and_pull(aws: Amazon, role: dict[str, Any], t
     clone.__class__ = OfRole
     clone.loop("transfer", "pull")
     assert clone.files("week", "model.onnx") == copy.files("week", "model.onnx")
+    copy.run("dvc", "import-url", "s3://ours/weekly_data/", "weeks")
+    assert (copy.path / "weeks/2026-W08.csv").read_text() == "there"
 
 
-def test_the_role_can_neither_reach_another_bucket_nor_change_its_own(aws: Amazon, role: dict[str, Any]) -> None:
+def test_the_role_can_reach_neither_another_bucket_nor_backups_in_its_own_nor_change_that(
+    aws: Amazon, role: dict[str, Any]
+) -> None:
     store = aws.client("s3", role)
     assert store.get_object(Bucket="ours", Key="dvc/there")["Body"].read() == b"there"
     forbidden: list[Callable[[], object]] = [
         lambda: store.get_object(Bucket="theirs", Key="dvc/there"),
+        lambda: store.get_object(Bucket="ours", Key="log/a-backup.dump"),
+        lambda: store.delete_object(Bucket="ours", Key="log/a-backup.dump"),
         lambda: store.list_objects_v2(Bucket="theirs"),
         lambda: store.put_object(Bucket="theirs", Key="new", Body=b""),
         lambda: store.delete_bucket(Bucket="ours"),

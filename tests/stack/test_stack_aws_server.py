@@ -171,29 +171,100 @@ def test_systemd_takes_the_unit_and_finds_little_to_attack() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("changed", "does"),
-    [
-        (None, ""),
-        ("dvc.lock", "systemctl reload fraud-api\n"),
-        ("serve/app.py", "make -s .venv-serve/ready\nsystemctl restart fraud-api\n"),
-    ],
-)
-def test_a_new_commit_on_main_reloads_the_model_and_new_code_starts_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str | None, does: str
-) -> None:
-    for name in "systemctl", "make":
-        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{tmp_path}/done\n')
-        (tmp_path / name).chmod(0o755)
+class Updated(NamedTuple):
+    """A clone that update.sh brings up to date; programs that change the machine write down what they are asked."""
+
+    folder: Path
+    origin: Repository
+
+    def change(self, *names: str) -> None:
+        """Commit a change of these files to main."""
+        for name in names:
+            (self.origin.path / name).parent.mkdir(parents=True, exist_ok=True)
+            with (self.origin.path / name).open("a") as file:
+                file.write("# new\n")
+        self.origin.commit()
+
+    def run(self, **settings: str) -> tuple[int, list[str]]:
+        """Return how a run ends, and what it asked for."""
+        (self.folder / "done").write_text("")
+        environment = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"} | settings
+        words = [str(self.folder / "clone/ops/aws/update.sh")]
+        code = subprocess.run(words, env=environment, capture_output=True, check=False).returncode
+        return code, (self.folder / "done").read_text().splitlines()
+
+
+FAKE = """#!/bin/sh
+echo {name} "$@" >>{folder}/done
+[ "$FAILS" != {name} ]
+"""
+PINNED = "- path: models/model.onnx\n  hash: md5\n  md5: 319c6c40\n"
+
+
+@pytest.fixture
+def updated(tmp_path: Path) -> Updated:
+    """Return a clone of which the first run has served all."""
+    for name in "systemctl", "make", "install", "sleep":
+        (tmp_path / name).write_text(FAKE.format(name=name, folder=tmp_path))
+    python = tmp_path / "clone/.venv-serve/bin/python"
     origin = Repository(tmp_path / "origin")
     shutil.copytree(ROOT / "ops/aws", origin.path / "ops/aws")
+    (origin.path / "dvc.lock").write_text(PINNED)
     origin.run("git", "init", "-q", "-b", "main")
     origin.commit()
     origin.run("git", "clone", "-q", ".", str(tmp_path / "clone"))
-    if changed:
-        (origin.path / changed).parent.mkdir(exist_ok=True)
-        (origin.path / changed).write_text("new")
-        origin.commit()
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    subprocess.run([str(tmp_path / "clone/ops/aws/update.sh")], check=True)
-    assert ((tmp_path / "done").read_text() if does else "") == does
+    python.parent.mkdir(parents=True)
+    python.write_text("""#!/bin/sh\necho "{\\"model\\":\\"${SERVES:-319c6c40}\\"}"\n""")
+    for path in *tmp_path.glob("[a-z]*"), python:
+        path.chmod(0o755)
+    found = Updated(tmp_path, origin)
+    assert found.run()[1][-2:] == STARTED
+    assert found.run() == (0, [])
+    return found
+
+
+STARTED, RELOADED = (
+    ["make -s .venv-serve/ready", "systemctl restart fraud-api"],
+    ["systemctl reload-or-restart fraud-api"],
+)
+UNITS = ["systemctl daemon-reload"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "does"),
+    [
+        ("dvc.lock", RELOADED),
+        ("serve/app.py", STARTED),
+        ("ops/aws/fraud-api.service", [*UNITS, *STARTED]),
+        ("ops/aws/Caddyfile", [*UNITS, "systemctl restart caddy", *STARTED]),
+    ],
+)
+def test_a_new_commit_on_main_reloads_the_model_and_new_code_starts_anew(
+    updated: Updated, changed: str, does: list[str]
+) -> None:
+    updated.change(changed)
+    code, asked = updated.run()
+    assert (code, [line for line in asked if not line.startswith("install")]) == (0, does)
+    assert any(line.startswith("install") for line in asked) == changed.startswith("ops/aws")
+    assert updated.run() == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ("serve/app.py", {"FAILS": "make"}),
+        ("serve/app.py", {"FAILS": "systemctl"}),
+        ("dvc.lock", {"FAILS": "systemctl"}),
+        ("dvc.lock", {"SERVES": "9f3d"}),
+    ],
+)
+def test_what_could_not_be_served_is_tried_again_until_it_is(
+    updated: Updated, changed: str, fault: dict[str, str]
+) -> None:
+    updated.change(changed)
+    for _ in range(2):
+        code, asked = updated.run(**fault)
+        assert code == 1
+        assert asked
+    updated.change("README.md")  # A later commit does not hide it.
+    assert updated.run() == (0, STARTED if changed.startswith("serve") else RELOADED)

@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,6 +162,8 @@ def test_a_restored_log_has_the_very_same_rows(url: str, empty: Callable[[], str
     target = empty()
     run(db_restore, target, "FROM=backups")
     assert held(target) == held(url)
+    if target.startswith("sqlite"):
+        assert Path(target.removeprefix("sqlite:///")).stat().st_mode & 0o777 == 0o600
     with opened(target, tmp_path) as log:  # It is a log, with its schema and its indexes.
         (first,) = log.add(rows(1, transaction_id=ODD[0].transaction_id))
     assert first.id == ODD[0].id
@@ -252,15 +256,22 @@ def test_a_damaged_backup_is_refused_before_anything_changes(
         logged(target)
 
 
-def test_a_row_that_is_not_as_it_was_is_found_after_the_restore(url: str, empty: Callable[[], str]) -> None:
-    filled(url)
+def test_a_backup_whose_rows_are_not_those_of_its_manifest_changes_nothing(url: str, empty: Callable[[], str]) -> None:
+    book = filled(url)
     run(db_backup, url, "TO=backups")
     (manifest,) = Path("backups").glob("*.json")
     content = json.loads(manifest.read_bytes())
     content["tables"]["feedback"]["sha256"] = "0" * 64
     manifest.write_text(json.dumps(content))
-    said = fails(db_restore, empty(), "FROM=backups")
-    assert "after the restore feedback is not what was backed up (3 rows, 3 were backed up)" in said
+    target = empty()
+    said = fails(db_restore, target, "FROM=backups")
+    assert "its dump and its manifest disagree on feedback (3 rows, 3 were backed up); nothing was changed" in said
+    with pytest.raises(Exception, match="requests"):
+        logged(target)
+    book.label((ODD[1], 0))
+    before = held(url)
+    fails(db_restore, url, "FROM=backups", "FORCE=1")
+    assert held(url) == before
 
 
 CELL = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8"))
@@ -307,6 +318,8 @@ def test_the_newest_stay_and_those_of_other_databases_too(tmp_path: Path) -> Non
     run(db_restore, f"sqlite:///{tmp_path}/new.db", f"FROM=backups/{max(made)}")
     for wrong in ("KEEP=0", "KEEP=-1", "KEEP=all"):
         assert wrong in fails(db_backup, one, "TO=backups", wrong)
+    said = fails(db_backup, one, "TO=/proc/x")
+    assert said == "/proc/x: cannot be made (no such file or directory); name another folder"
 
 
 def test_a_database_without_tables_is_not_backed_up(empty: Callable[[], str]) -> None:
@@ -335,7 +348,7 @@ def test_a_backup_that_fails_leaves_nothing(url: str) -> None:
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("REQUEST_LOG=")
     assert files() == []
-    assert not list(Path.cwd().glob("backup-*"))
+    assert not list(Path.cwd().glob("fraud-backup-*"))
 
 
 def test_no_password_is_on_a_command_line_or_in_an_error(postgres: Postgres) -> None:
@@ -396,6 +409,42 @@ def test_a_drill_restores_compares_and_leaves_nothing(
     if not url.startswith("sqlite"):
         names = query(request.getfixturevalue("postgres").url, "SELECT datname FROM pg_database")
         assert not [name for (name,) in names if name.startswith("drill-")]
+
+
+NAMES_OF_DRILLS = "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'drill-%'"
+
+
+def drilling(url: str, place: Path) -> subprocess.Popen[bytes]:
+    """Start a drill of its own process."""
+    known = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}/src", "REQUEST_LOG": url, "TMPDIR": str(place)}
+    return subprocess.Popen([sys.executable, "-m", "fraud.operations.db_drill", "FROM=backups"], env=known)
+
+
+def drills(url: str) -> list[str]:
+    return [name for (name,) in query(url, "SELECT datname FROM pg_database") if name.startswith("drill-")]
+
+
+def test_a_drill_takes_away_what_a_killed_one_left_and_nothing_of_one_that_runs(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, place = postgres.create(uuid4().hex), tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    filled(url)
+    run(db_backup, url, "TO=backups")
+    process = drilling(url, place)
+    until(lambda: bool(drills(postgres.url)))
+    process.send_signal(signal.SIGSTOP)
+    (stopped,) = drills(postgres.url)
+    run(db_drill, url, "FROM=backups")
+    assert drills(postgres.url) == [stopped]
+    assert list(place.iterdir())
+    process.kill()
+    process.wait()
+    until(lambda: not query(postgres.url, NAMES_OF_DRILLS))
+    run(db_drill, url, "FROM=backups")
+    assert drills(postgres.url) == []
+    assert list(place.iterdir()) == []
 
 
 # In a bucket.
@@ -594,4 +643,5 @@ def _restored_by_its_owner(api: str, reader: str) -> None:
     run(db_restore, api, "FROM=backups", "FORCE=1")
     assert logged(reader) == logged(api) == before
     refused(reader, REFUSED)
-    assert "permission denied to create database" in fails(db_drill, api, "FROM=backups")
+    said = fails(db_drill, api, "FROM=backups")
+    assert "permission denied to create database; name a role that may create databases" in said

@@ -20,6 +20,7 @@ from proposals import Loop, beside_github
 from repositories import ENVIRONMENT, small
 from s3 import SECRET, Server, free_port, serving
 from servers import example, home, running
+from stack.composed import SECRETS
 from test_image import goes
 from waiting import until
 
@@ -33,6 +34,15 @@ PLANTED = {
     "GH_TOKEN": "planted-github-e2c8",
     "MLFLOW_TRACKING_PASSWORD": "planted-mlflow-42fb",
     "REGISTRY_TOKEN": "planted-registry-6c90",
+    "METRICS_TOKEN": "planted-metrics-81fe",
+    "POSTGRES_PASSWORD": "planted-postgres-03bd",
+    "FRAUD_DB_PASSWORD": "planted-owner-9c4a",
+    "READER_DB_PASSWORD": "planted-reader-e716",
+    "MLFLOW_DB_PASSWORD": "planted-runs-5b0d2",
+    "GRAFANA_ADMIN_PASSWORD": "planted-grafana-d28c",
+    "S3_SECRET_KEY": "planted-bucket-47ee",
+    "SMTP_PASSWORD": "planted-mail-a95c1",
+    "SLACK_WEBHOOK": "planted-slack-60fb",  # In an address.
 }
 NO_SECRETS = {"MLFLOW_TRACKING_USERNAME"}  # They name, and prove nothing.
 
@@ -97,6 +107,8 @@ def told(server: Postgres, bucket: Server, tmp_path_factory: pytest.TempPathFact
     collected(found, server, bucket)
     retrained(found, server, tmp_path_factory.mktemp("retrain") / "copy")
     proposed(found, server, tmp_path_factory.mktemp("propose"))
+    stacked(found, tmp_path_factory.mktemp("stack"))
+    backed_up(found, server, tmp_path_factory.mktemp("backup"))
     return found
 
 
@@ -181,6 +193,38 @@ def proposed(told: Told, server: Postgres, folder: Path) -> None:
     assert b"Traceback" not in told.places["propose again"]
 
 
+def stacked(told: Told, folder: Path) -> None:
+    """Bring the stack up and down with a program in the place of docker, and refuse secrets that are no good."""
+    (folder / "docker").write_text('#!/bin/sh\necho "$@"\n')
+    (folder / "docker").chmod(0o755)
+    settings = environment("")
+    settings |= {"PATH": f"{folder}:{settings['PATH']}", "SLACK_WEBHOOK": f"https://here/{PLANTED['SLACK_WEBHOOK']}"}
+    good = settings | {"ADMIN_TOKEN": "zBq7-Xw2_kPd94LmRt6v"}
+    wrong = {
+        "up with what can be guessed": settings,
+        "up with a secret twice": good | {"METRICS_TOKEN": PLANTED["API_TOKEN"]},
+        "up with no address": good | {"SLACK_WEBHOOK": PLANTED["SLACK_WEBHOOK"]},
+    }
+    for name, given in wrong.items():
+        assert said(told, name, given, ROOT, "fraud.operations.stack", "up") == 1
+        assert told.places[name].startswith(b".env: ")
+    assert said(told, "down", good, ROOT, "fraud.operations.stack", "down") == 0
+    said(told, "up", good, ROOT, "fraud.operations.stack", "up")  # Which ends well where the model is.
+    assert not told.places["up"].startswith(b".env: ")
+
+
+def backed_up(told: Told, server: Postgres, folder: Path) -> None:
+    """Back the log up, drill that, let the reader in, and fail to with a wrong password."""
+    verbs = {"db_backup": [f"TO={folder}"], "db_drill": [f"FROM={folder}"], "db_reader": []}
+    settings = environment(server.url)
+    wrong = settings | {"REQUEST_LOG": server.url.replace("planted:", "planted:x")}
+    for verb, words in verbs.items():
+        assert said(told, verb, settings, ROOT, f"fraud.operations.{verb}", *words) == 0, told.places[verb]
+        assert said(told, f"{verb} with a wrong password", wrong, ROOT, f"fraud.operations.{verb}", *words) == 1
+    told.add("backup", folder)
+    told.places["PostgreSQL's own log"] = (server.folder.parent / "log").read_bytes()
+
+
 def loop(told: Told, name: str, work: Loop, settings: dict[str, str]) -> None:
     mine = settings | work.environment() | {key: value for key, value in settings.items() if key.startswith("GH_")}
     said(told, name, mine, work.path, "fraud.loop.propose", "WEEK=2026-W12")
@@ -202,12 +246,12 @@ def test_the_search_finds_a_secret_in_each_of_its_forms_and_was_not_of_nothing(t
     assert len(told.places) > 100
 
 
-def test_every_secret_of_the_workflows_is_among_those_that_are_planted() -> None:
+def test_every_secret_of_the_workflows_and_of_the_stack_is_among_those_that_are_planted() -> None:
     texts = "".join(path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml"))
     used = set(re.findall(r"\bsecrets\.([A-Z_]+)", texts)) | set(
         re.findall(r"^ +([A-Z_]+_TOKEN):", texts, re.MULTILINE)
     )
-    assert used - NO_SECRETS <= set(PLANTED)
+    assert used - NO_SECRETS | set(SECRETS) <= set(PLANTED)
 
 
 @pytest.mark.parametrize("name", [".env", "data/spool/one.jsonl", "mlflow.db", ".dvc/config.local", "data/requests.db"])

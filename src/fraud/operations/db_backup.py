@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from fraud.operations.backups.backup import ENDINGS, MANIFEST, Backup, Kind, exp
 from fraud.operations.backups.contents import contents, told
 from fraud.operations.backups.dump import dump, is_sqlite, sha256_of
 from fraud.operations.backups.place import Place, named
+from fraud.operations.backups.scratch import scratch
 from fraud.operations.given import given
 from fraud.outputs import write_json
 
@@ -39,15 +39,15 @@ def back_up(log: Address, place: Place) -> Made:
     """Put a backup there; where anything fails, nothing that could be taken for one stays."""
     kind: Kind = "sqlite" if is_sqlite(log) else "postgresql"
     name = new_name(database(log))
-    with tempfile.TemporaryDirectory(prefix="backup-") as folder:
-        path = Path(folder, name + ENDINGS[kind])
+    with scratch() as folder:
+        path = folder / (name + ENDINGS[kind])
         with reading(log) as connection:
             tables, revision = contents(connection), _revision(connection)  # It sees what was there at its first look.
             if not tables:  # With KEEP it would in time take the place of all that were not empty.
                 raise Problem(f"{log.setting}={log}: has no tables; name the database that the server logs to")
             dump(log, connection, path)
         backup = Backup(kind, revision, path.stat().st_size, sha256_of(path), tables)
-        manifest = Path(folder, name + MANIFEST)
+        manifest = folder / (name + MANIFEST)
         write_json(manifest, msgspec.to_builtins(backup))
         for file in (path, manifest):
             place.put(file)

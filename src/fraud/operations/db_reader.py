@@ -1,4 +1,4 @@
-"""Let the role `fraud_reader` read the request log in PostgreSQL, and do nothing else there."""
+"""Let the role `fraud_reader` read the request log in PostgreSQL, and change nothing there."""
 
 import os
 from pathlib import Path
@@ -39,7 +39,7 @@ def main() -> None:
         raise Problem(f"{log.setting}={log}: SQLite knows no roles; whoever may read the file may read the log")
     admit(log, os.environ.get(VARIABLE, ""))
     reader = log._replace(url=log.url.set(username=ROLE)._replace(password=None))
-    print(f"{log}: {ROLE} may read all tables that its owner has or will have, and nothing else")
+    print(f"{log}: {ROLE} may read all tables that its owner has or will have in this database, and change none")
     print(f"for `make collect` and `make trace`: {log.setting}={reader}, its password in PGPASSWORD or PGPASSFILE")
 
 

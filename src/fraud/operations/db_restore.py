@@ -1,8 +1,9 @@
 """Restore a backup of the request log, and compare every row with what was backed up."""
 
 import os
-import tempfile
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from fraud.errors import Problem, run
 from fraud.loop.log_database import Address, address, reading
@@ -10,6 +11,7 @@ from fraud.operations.backups.backup import ENDINGS, NAME, Backup, newest, read
 from fraud.operations.backups.contents import contents, counts, told
 from fraud.operations.backups.dump import exists, is_sqlite, restore, sha256_of
 from fraud.operations.backups.place import Place, named
+from fraud.operations.backups.scratch import scratch
 from fraud.operations.given import given
 
 FORM = "make db-restore FROM=folder | FROM=s3://bucket/prefix, or the backup itself [ENDPOINT=https://host] [FORCE=1]"
@@ -54,26 +56,24 @@ def refuse_loss(log: Address, backup: Backup, force: bool) -> None:
         )
 
 
-def compare(log: Address, backup: Backup) -> None:
+def compare(connection: Connection, backup: Backup, name: str) -> None:
     """Raise which table is not what was backed up."""
-    with reading(log) as connection:
-        found = contents(connection)
-    for name, wanted in backup.tables.items():
-        if (there := found.get(name)) != wanted:
+    found = contents(connection)
+    for table, wanted in backup.tables.items():
+        if (there := found.get(table)) != wanted:
             count = f"{there.rows} rows, {wanted.rows} were backed up" if there else "no such table"
             raise Problem(
-                f"{log.setting}={log}: after the restore {name} is not what was backed up ({count}); stop who writes "
-                "there, and restore again"
+                f"{name}: its dump and its manifest disagree on {table} ({count}); nothing was changed: restore "
+                "another backup"
             )
 
 
 def restored(log: Address, place: Place, name: str, force: bool = False) -> Backup:
-    """Restore a backup; it is checked before anything changes, and compared afterwards."""
-    with tempfile.TemporaryDirectory(prefix="restore-") as folder:
-        backup, path = bring(place, name, Path(folder))
+    """Restore a backup; each row of it is compared before anything of it counts."""
+    with scratch() as folder:
+        backup, path = bring(place, name, folder)
         refuse_loss(log, backup, force)
-        restore(log, path)
-    compare(log, backup)
+        restore(log, path, lambda connection: compare(connection, backup, f"{place}: {name}"))
     return backup
 
 

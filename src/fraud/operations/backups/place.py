@@ -56,6 +56,10 @@ class Folder:
 
     def put(self, path: Path) -> None:
         """Copy a file there; once it has its name it survives a loss of power."""
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Problem(f"{self}: cannot be made ({(error.strerror or '').lower()}); name another folder") from None
         with whole(self._path / path.name) as draft:
             draft.touch(0o600)
             with path.open("rb") as source, draft.open("wb") as target:
