@@ -95,13 +95,36 @@ def test_a_merged_branch_goes_back_to_what_main_was(made: History) -> None:
     assert models(made) == "third"
 
 
-def test_twice_is_forward_again_and_a_name_goes_further_back(made: History) -> None:
-    first = made.head("HEAD~2")
+def test_twice_goes_further_back_and_a_name_reaches_any(made: History) -> None:
+    third = made.head()
     made.loop("rollback")
+    made.loop("rollback")
+    assert models(made) == "first"
+    assert "pins no other model" in made.loop("rollback", code=1)
+    made.loop("rollback", f"TO={third}")
+    assert models(made) == "third"
+
+
+def test_a_model_that_was_taken_back_by_hand_does_not_return(made: History) -> None:
+    made.run("git", "revert", "--no-edit", "HEAD")
+    made.run("dvc", "checkout", "-q")
+    made.loop("rollback")
+    assert models(made) == "first"
+
+
+def test_a_rollback_that_was_taken_back_did_not_happen(made: History) -> None:
+    made.loop("rollback")
+    made.run("git", "revert", "--no-edit", "HEAD")
+    made.release("fourth")
     made.loop("rollback")
     assert models(made) == "third"
-    made.loop("rollback", f"TO={first}")
-    assert models(made) == "first"
+
+
+def test_a_history_that_is_cut_off_may_hide_that_main_went_back(made: History) -> None:
+    made.loop("rollback")
+    (made.path / ".git/shallow").write_text(made.head("HEAD~1") + "\n")
+    assert "git fetch --unshallow" in made.loop("rollback", code=1)
+    assert models(made) == "second"
 
 
 @pytest.mark.parametrize("name", ["no-such-commit", "--all", "HEAD", "stranger"])

@@ -16,13 +16,22 @@ REMOTE, MAIN = "origin", "main"
 
 
 def before() -> str:
-    """Return the newest commit of main's line in which another model was pinned."""
-    changes = git("log", "--first-parent", "--format=%H", "--", LOCK).split()
-    now = model_at("HEAD")
-    for newer, older in pairwise(changes):
-        if model_at(older) not in (now, None):
-            return git("rev-parse", f"{newer}^1")  # Just before the change, so that nothing else goes with it.
-    raise Problem(f"{LOCK}: this history pins no other model; `git fetch --unshallow`, or name a commit with TO=")
+    """Return the newest commit of main's line with the model before this one, of those that main never went back from.
+
+    A pin that returns takes away what came after it, whoever brought it back: this, `git revert`, or a merge.
+    """
+    if git("rev-parse", "--is-shallow-repository") == "true":
+        raise Problem("git: this history is cut off, and may hide a way back; `git fetch --unshallow`, or give TO=")
+    changes = git("log", "--first-parent", "--reverse", "--format=%H", "--", LOCK).split()
+    line: dict[str | None, str] = {}  # The commit after each model.
+    for commit, after in pairwise([*changes, "HEAD"]):
+        model, models = model_at(commit), list(line)
+        kept = models[: models.index(model)] if model in line else models
+        line = {one: line[one] for one in kept} | {model: after}
+    others = [one for one in line if one not in (model_at("HEAD"), None)]
+    if not others:
+        raise Problem(f"{LOCK}: this history pins no other model that main did not go back from; name one with TO=")
+    return git("rev-parse", f"{line[others[-1]]}^1")  # Just before the change, so that nothing else goes with it.
 
 
 def restored(commit: str) -> list[str]:
