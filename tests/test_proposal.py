@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from examples import ROOT
 from fraud.errors import Problem
+from fraud.loop.batch_sizes import Size
 from fraud.loop.pages.drift_reports import Drift
 from fraud.loop.proposing import proposal
 from fraud.loop.proposing.proposal import Estimates, Proposal, Retrain, Window
@@ -126,6 +127,18 @@ def test_the_share_of_labels_by_source_is_shown_beside_the_one_before() -> None:
     assert "All 1,000 came with their batches." in body(alone)
 
 
+def test_each_batch_is_shown_and_one_that_is_far_from_the_others_stands_out() -> None:
+    found = one()
+    assert "What came in the batches" not in body(found)
+    sizes = [Size(f"2026-W{week:02d}", 1500, 0, 1500) for week in (9, 10, 11)]
+    even = body(found._replace(after=found.after._replace(sizes=sizes)))
+    assert "| `2026-W10` | 1,500 | 0 | 1,500 |" in even
+    assert "came whole" not in even
+    torn = body(found._replace(after=found.after._replace(sizes=[*sizes, Size("2026-W12", 133, 1, 132)])))
+    assert "**`2026-W12`: 133 rows (1 of them in quarantine), and 1,500 is the median of the other weeks; " in torn
+    assert "| `2026-W12` | 133 | 1 | 132 |" in torn
+
+
 def test_metrics_on_other_rows_come_last_folded_without_a_difference_and_with_a_warning() -> None:
     found = one(fired("V14"))
     pins = found.after.pins | {"data/split/test.parquet": "3" * 32}
@@ -191,9 +204,12 @@ def test_a_word_of_the_data_can_be_nothing_but_a_word(word: str) -> None:
     window = msgspec.convert({"train": {"batches": [word], "rows": 1}, "test": {"batches": [word], "rows": 1}}, Window)
     params = {"cost": {"currency": word, word or "empty": word}}
     given = Given(Counter({word: 7, f"feedback:{word}": 5}), Counter())
-    after = found.after._replace(params=params, metrics=METRICS | {word: 1.0}, given=given)
+    sizes = [Size(word, 1, 1, 1), Size("2026-W09", 9, 0, 9)]
+    after = found.after._replace(params=params, metrics=METRICS | {word: 1.0}, given=given, sizes=sizes)
     found = found._replace(window=window, after=after)
-    plain_kinds, _ = shown(body(one(fired("V1", "V2", "V3"), drifted=["2026-W10"])))
+    usual = one(fired("V1", "V2", "V3"), drifted=["2026-W10"])
+    usual = usual._replace(after=usual.after._replace(sizes=[sizes[1], sizes[1]]))
+    plain_kinds, _ = shown(body(usual))
     kinds, words = shown(body(found))
     assert set(kinds) <= set(plain_kinds)
     assert kinds.count("html_block") == plain_kinds.count("html_block")
@@ -215,6 +231,7 @@ def test_no_data_makes_a_body_that_github_would_refuse(words: list[str], word: s
         params=dict.fromkeys(words, words[:3]),
         metrics=dict.fromkeys(words, value) | {f"{word}_interval": words},
         given=Given(Counter(dict.fromkeys(words, 5)), Counter()),
+        sizes=[Size(name, 10**index, 1, 1) for index, name in enumerate(words)],
     )
     text = proposal.text(found._replace(after=side), "main", "https://github.com/bank/fraud")
     assert len(text.body) < LIMIT

@@ -369,10 +369,16 @@ def test_a_worse_model_is_not_proposed_and_the_gauges_say_so(world: World, tmp_p
     assert report["gate"]["verdict"] == "worse"
 
 
-def test_a_schedule_is_reason_enough(world: World) -> None:
-    with world.weeks(ORDINARY, *NEW):
-        world.retrain("--reason", "schedule")
+def test_a_schedule_is_reason_enough_and_a_torn_week_is_told_of(world: World) -> None:
+    torn = world.made[ORDINARY][NEW[1]][:70_000]
+    world.made = world.made | {"torn": world.made[ORDINARY] | {NEW[1]: torn}}
+    rows = torn.count(b"\n")  # With the last, which is torn, and without the header.
+    with world.weeks("torn", *NEW):
+        said = world.retrain("--reason", "schedule")
     assert world.report(world.branches()["retrain/2026-W10"])["reason"] == "schedule"
+    told = f"{rows} rows (1 of them in quarantine), and 1,500 is the median of the other weeks"
+    assert said.index("] drift") < said.index(f"2026-W10: {told}") < said.index("] retrain")
+    assert f"`2026-W10`: {told}" in world.github.open()[0]["body"]
 
 
 def test_without_a_newer_labelled_week_even_force_proposes_nothing(world: World) -> None:

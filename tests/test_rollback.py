@@ -95,13 +95,84 @@ def test_a_merged_branch_goes_back_to_what_main_was(made: History) -> None:
     assert models(made) == "third"
 
 
-def test_twice_is_forward_again_and_a_name_goes_further_back(made: History) -> None:
-    first = made.head("HEAD~2")
+def test_twice_goes_further_back_and_a_name_reaches_any(made: History) -> None:
+    third = made.head()
     made.loop("rollback")
+    made.loop("rollback")
+    assert models(made) == "first"
+    assert "pins no other model" in made.loop("rollback", code=1)
+    made.loop("rollback", f"TO={third}")
+    assert models(made) == "third"
+
+
+def test_a_model_that_was_taken_back_by_hand_does_not_return(made: History) -> None:
+    made.run("git", "revert", "--no-edit", "HEAD")
+    made.run("dvc", "checkout", "-q")
+    made.loop("rollback")
+    assert models(made) == "first"
+
+
+def test_a_rollback_that_was_taken_back_did_not_happen(made: History) -> None:
+    made.loop("rollback")
+    made.run("git", "revert", "--no-edit", "HEAD")
+    made.release("fourth")
     made.loop("rollback")
     assert models(made) == "third"
-    made.loop("rollback", f"TO={first}")
-    assert models(made) == "first"
+
+
+def batch(made: History, content: str) -> None:
+    """Let the newest model be made of a batch, as a retraining commits it."""
+    md5 = made.keep(content.encode())
+    told = f"path: data/raw/creditcard, hash: md5, md5: {md5}, size: {len(content)}"
+    made.write(
+        {
+            "data/raw/creditcard": content,
+            "data/raw/.gitignore": "/creditcard\n",
+            "data/raw/creditcard.dvc": f"outs:\n- {{{told.replace('data/raw/', '')}}}\n",
+            "reports/retrain.json": f'"{content}"\n',
+            "dvc.yaml": made.text("dvc.yaml") + "  ingest:\n    cmd: 'true'\n    deps: [data/raw/creditcard]\n",
+            "dvc.lock": made.text("dvc.lock") + f"  ingest:\n    cmd: 'true'\n    deps:\n    - {{{told}}}\n",
+        }
+    )
+    made.run("git", "add", "--all")
+    made.run("git", "commit", "-q", "--amend", "--no-edit")
+
+
+def test_the_batches_and_the_report_of_the_retraining_go_back_too_so_that_nothing_is_stale(made: History) -> None:
+    for model, content in (("fourth", "eight weeks"), ("fifth", "ten weeks")):
+        made.release(model)
+        batch(made, content)
+    said = made.loop("rollback")
+    assert made.run("git", "diff", "HEAD", "HEAD~2") == ""
+    made.run("dvc", "checkout", "-q")
+    assert made.run("dvc", "status") == "Data and pipelines are up to date.\n"
+    told = "the next round of the loop brings weeks that came since again"
+    assert told in said
+    assert told in made.run("git", "log", "-1", "--format=%b").replace("\n", " ")
+
+
+def test_a_pointer_that_was_not_there_then_goes_and_one_that_the_graph_does_not_read_stays(made: History) -> None:
+    made.release("fourth")
+    batch(made, "eight weeks")
+    made.write({"data/raw/payments.dvc": "outs: []\n"})
+    made.commit()
+    third, aside = made.kept(md5_of_text("third")), made.path.parent / "aside"
+    third.rename(aside)
+    shutil.rmtree(made.path / ".dvc/cache")
+    (made.path / "models/model.onnx").unlink()
+    made.loop("rollback", code=1)
+    assert made.run("git", "status", "--porcelain") == ""
+    aside.rename(third)
+    made.loop("rollback")
+    assert sorted(path.name for path in (made.path / "data/raw").glob("*.dvc")) == ["payments.dvc"]
+    assert not (made.path / "reports/retrain.json").exists()
+
+
+def test_a_history_that_is_cut_off_may_hide_that_main_went_back(made: History) -> None:
+    made.loop("rollback")
+    (made.path / ".git/shallow").write_text(made.head("HEAD~1") + "\n")
+    assert "git fetch --unshallow" in made.loop("rollback", code=1)
+    assert models(made) == "second"
 
 
 @pytest.mark.parametrize("name", ["no-such-commit", "--all", "HEAD", "stranger"])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fraud.errors import Problem, nearest
 from fraud.errors import run as told
-from fraud.loop import notify, remote, transfer
+from fraud.loop import batch_sizes, notify, remote, transfer
 from fraud.loop.collecting import weekly_place
 from fraud.loop.command_line import Parser
 from fraud.loop.git import git
@@ -150,6 +150,7 @@ def loop(asked: Options) -> None:
         arrival.fetch(weekly_place.dataset())
         step("drift")
         seen = candidate.look(asked.asked)
+        batch_sizes.tell()
         why = seen.cause
         tell(asked, "looked", "", "")
         outputs({"fired": str(bool(why)).lower(), "reason": why.reason if why else "", "week": seen.until or ""})

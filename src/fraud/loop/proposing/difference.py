@@ -4,10 +4,13 @@ import json
 from typing import Any
 
 from fraud.labels import DELIVERED
+from fraud.loop.batch_sizes import uneven
 from fraud.loop.experiments import flat
 from fraud.loop.files import TEST
 from fraud.loop.proposing.revision import Side
 from fraud.markdown import code, interval, is_number, number, table
+
+SENTENCES = 12
 
 
 def metrics(before: Side, after: Side) -> str:
@@ -72,6 +75,15 @@ def labels(before: Side, after: Side) -> str:
     ]
     told = "`changed:` stands before a name where an earlier label of the payment said otherwise."
     return f"{table(['source', 'labels', 'share', 'share before', 'frauds'], rows)}\n\n{told}"
+
+
+def batches(after: Side) -> str:
+    """Return what came in each batch of the window and since, below what a person should look at."""
+    if not after.sizes:
+        return ""
+    told = [f"**{sentence}.**" for sentence in uneven(after.sizes, code)[:SENTENCES]]
+    rows = [[code(one.name), *map(number, (one.rows, one.quarantined, one.labelled))] for one in after.sizes]
+    return "\n\n".join([*told, table(["batch", "rows", "in quarantine", "labelled"], rows)])
 
 
 def data(before: Side, after: Side) -> str:

@@ -162,6 +162,7 @@ def _content(one: Proposal, base: str, report: str | None) -> str:
     parts = {
         "": _verdict(one),
         "Both models on the same rows: this decides": _compared(one.retrain.gate),
+        "What came in the batches": difference.batches(one.after),
         "Where the labels come from": difference.labels(one.before, one.after),
         "Drift": _drift(one.drift),
         "How well the model did: promised without labels, and what came true": _weeks(one.estimates),

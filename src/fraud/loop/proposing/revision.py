@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fraud.errors import Problem
+from fraud.loop.batch_sizes import Size, in_use
 from fraud.loop.files import INGEST, LOCK, METRICS, MODEL, PARAMS, SPLIT, TEST, TRAIN
 from fraud.loop.git import is_here, shown
 from fraud.loop.lockfile import recorded
@@ -19,13 +20,14 @@ NOBODY = Given(Counter(), Counter())
 
 
 class Side(NamedTuple):
-    """One side of a difference: the md5 of each file that the commit pins, its parameters, metrics and labels."""
+    """One side of a difference: what the commit pins, by md5, its parameters, metrics, labels and batches."""
 
     commit: str
     pins: dict[str, str]
     params: dict[str, Any]
     metrics: dict[str, Any]
     given: Given = NOBODY
+    sizes: Sequence[Size] = ()
 
     @property
     def data(self) -> dict[str, str]:
@@ -41,7 +43,7 @@ def side(commit: str) -> Side:
     pins = parsed(commit, LOCK, lambda text: recorded(_mapping(text))) if shown(commit, LOCK) else {}
     params = parsed(commit, PARAMS, _mapping) if shown(commit, PARAMS) else {}
     metrics = parsed(commit, METRICS, _object) if shown(commit, METRICS) else {}
-    return Side(commit, pins, params, metrics, _given(commit))
+    return Side(commit, pins, params, metrics, _counted(commit, of_window) or NOBODY, _counted(commit, in_use) or ())
 
 
 def parsed(commit: str, path: str, parse: Callable[[str], Read]) -> Read:
@@ -55,11 +57,12 @@ def parsed(commit: str, path: str, parse: Callable[[str], Read]) -> Read:
         raise Problem(f"{path} of commit {commit[:9]} cannot be read ({said}); mend it there") from None
 
 
-def _given(commit: str) -> Given:
+def _counted(commit: str, count: Callable[[dict[str, Any], dict[str, Any]], Read]) -> Read | None:
+    """Return what `count` makes of the reports of ingest and split."""
     if not (shown(commit, INGEST) and shown(commit, SPLIT)):
-        return NOBODY
+        return None
     split = parsed(commit, SPLIT, _object)
-    return parsed(commit, INGEST, lambda text: of_window(_object(text), split))
+    return parsed(commit, INGEST, lambda text: count(_object(text), split))
 
 
 def _mapping(text: str) -> dict[str, Any]:
