@@ -31,6 +31,7 @@ class Main(Repository):
         base = self.run("git", "rev-parse", "HEAD").strip()
         self.write(**{"params.yaml": PARAMS.format("2026-W09", 5), "dvc.lock": "new", "data/raw/x.dvc": "new"})
         self.write(**{"reports/metrics.json": "{}", "reports/retrain.json": json.dumps({"base": base})})
+        self.write(**{"docs/model-card.md": "new"})
 
     def merge(self) -> None:
         """Retrain on a branch, and merge it as GitHub's button does."""

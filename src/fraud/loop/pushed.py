@@ -11,7 +11,7 @@ from fraud.loop.git import git, is_here, shown, succeeds
 from fraud.loop.progress import outputs
 
 MOVED = {"params.yaml", "dvc.lock"}  # What a retraining changes, ...
-FOLLOWS = re.compile(r"reports/.+|data/raw/[^/]+\.dvc")  # ... and what may change with these.
+FOLLOWS = re.compile(r"reports/.+|docs/model-card\.md|data/raw/[^/]+\.dvc")  # ... and what may change with these.
 STARTS = ("data", "params.yaml", "dvc.yaml", "src")  # What starts the workflow when it changes.
 UNTIL = re.compile(r"[-+]  until: .*")  # The window's end, the only such key of params.yaml.
 
