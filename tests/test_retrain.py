@@ -497,10 +497,11 @@ def test_wrong_credentials_are_found_before_any_work(settings: dict[str, str], m
     assert "[2/9]" not in said
 
 
-def test_a_missing_bucket_is_found_before_any_work(world: World) -> None:
-    world.copy.override("storage", url="s3://gone/dvc", endpointurl=world.server.endpoint)
+@pytest.mark.parametrize("remote", ["storage", "weekly-creditcard"])
+def test_a_missing_bucket_is_found_before_any_work(remote: str, world: World) -> None:
+    world.copy.override(remote, url="s3://gone/there", endpointurl=world.server.endpoint)
     said = world.retrain(code=1)
-    assert said.splitlines()[-1].startswith("s3://gone/dvc")
+    assert said.splitlines()[-1].startswith("s3://gone/there")
     assert "[2/9]" not in said
 
 

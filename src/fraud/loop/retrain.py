@@ -80,10 +80,16 @@ def check(asked: Options) -> str:
     commit = git("rev-parse", f"origin/{asked.base}")
     if git("rev-parse", "HEAD") != commit:
         print(f"works on {asked.base} as it is on the server, {commit[:7]}, and not on what is checked out here")
-    listed(remote.default())
     if asked.only is None:
         github.here().check()
     return commit
+
+
+def check_places(asked: Options) -> None:
+    """Raise that a bucket does not answer in which weeks lie, or data and models are to be put."""
+    arrival.check(weekly_place.dataset())
+    if not asked.dry_run and asked.only != "drift":
+        listed(remote.default())
 
 
 def refuse_worse(one: Proposed, asked: Options) -> None:
@@ -144,10 +150,11 @@ def loop(asked: Options) -> None:
     root = Path.cwd()
     step("check")
     commit = check(asked)
-    step("collect")
-    print("left out of a dry run" if asked.dry_run else arrival.collect(weekly_place.dataset()))
     with chdir(scratch.clone(commit, asked.base)):
         candidate.check_params()
+        check_places(asked)
+        step("collect")
+        print("left out of a dry run" if asked.dry_run else arrival.collect(weekly_place.dataset(), root))
         step("fetch")
         arrival.fetch(weekly_place.dataset())
         step("drift")
