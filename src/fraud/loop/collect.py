@@ -106,7 +106,10 @@ def asked(arguments: tuple[str, ...]) -> dict[str, str]:
         if name not in NAMES:
             raise Problem(f"found {name}, expected {FORM}")
     if "ENDPOINT" in given and "TO" not in given:
-        raise Problem(f"ENDPOINT goes with TO=s3://…; expected {FORM}")
+        raise Problem(
+            f"ENDPOINT={given['ENDPOINT']}: goes with TO=s3://… only; give TO, or `unset ENDPOINT` where the "
+            f"environment sets it; expected {FORM}"
+        )
     return given
 
 
