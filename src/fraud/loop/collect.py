@@ -158,7 +158,7 @@ def main(*arguments: str) -> None:
     # Before the log is read: what leaves the spool meanwhile is in the log by then.
     waits = waiting(Path(os.environ.get("SPOOL") or "data/spool"))
     weeks = chosen(log.counts(), given.get("WEEK"))
-    print(f"{log}: {len(weeks)} weeks, to {shelf}")
+    print(f"{log}: to {shelf}; weeks: {len(weeks)}")
     if refused := collect(Collection(log, shelf, form), weeks, waits):
         raise Problem(f"{shelf}: {'; '.join(refused)}; nothing is written over it: move it away, or collect elsewhere")
 
