@@ -431,7 +431,12 @@ def shift(path: Path) -> None:
         (["WEEK=2026-W11"], "WEEK=2026-W11: the log holds no answer of that week; its weeks are 2026-W08 to 2026-W08"),
         (["TO=ftp://host/"], r"TO=ftp://host/: expected a folder, or s3://bucket/weekly_data/"),
         (["TO="], r"data/raw/creditcard.dvc: found no such file, so say where the weeks belong: TO=s3://"),
-        (["TO=", "ENDPOINT=http://localhost"], r"ENDPOINT goes with TO=s3://"),
+        (["TO=s3:/bank/x"], r"TO=s3:/bank/x: expected a folder, or s3://bucket/weekly_data/"),
+        (["TO=/proc/x"], r"/proc/x: (no folder can be made there|/proc takes no files from this user)"),
+        (
+            ["TO=", "ENDPOINT=http://localhost"],
+            r"ENDPOINT=http://localhost: goes with TO=s3://… only; give TO, or `unset ENDPOINT` where the environment",
+        ),
         (["FROM=x"], r"found FROM, expected make collect \[TO="),
     ],
 )

@@ -381,9 +381,12 @@ def test_a_folder_is_remembered_and_its_new_and_changed_weeks_come(
     data.main(folder(project, W07=HEADER + rows(1), W08=HEADER + rows(2)))
     (project / "delivery" / "2026-W07.csv").unlink()
     folder(project, W08=HEADER + rows(2, 3), W09=HEADER + rows(4))
+    (project / "delivery" / "2026-W10.csv.part").write_text("on its way")
     capsys.readouterr()
     data.main("UPDATE=1")
-    said = capsys.readouterr().out.splitlines()
+    other, *said = capsys.readouterr().out.splitlines()
+    assert other.startswith(f"{project}/delivery/2026-W10.csv.part: left there, as it is no batch")
+    (project / "delivery" / "2026-W10.csv.part").unlink()
     assert [line.partition(" (")[0] for line in said[:2]] == ["2026-W08.csv changed", "2026-W09.csv is new"]
     assert said[2].startswith("`git diff` shows it in data/raw/numbers.dvc")
     assert {name for name in held(project) if "W" in name} == {f"numbers/2026-W0{week}.csv" for week in (7, 8, 9)}

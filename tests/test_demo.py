@@ -13,7 +13,7 @@ from repositories import BIN
 CHAPTERS = [
     "A first model: eight ordinary weeks, trained, pinned, pushed, served",
     "An ordinary week arrives",
-    "Two weeks arrive in which customers pay otherwise",
+    "Two weeks arrive in which customers pay otherwise; with the ninth, three come after the window",
     "The pull request that would be opened",
     "A person merges it; the server reloads",
     "Where did that answer come from?",

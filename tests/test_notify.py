@@ -315,6 +315,11 @@ def test_an_event_that_nobody_knows_is_refused() -> None:
         notify.main("EVENT=drfit")
 
 
+def test_a_message_without_words_is_refused() -> None:
+    with pytest.raises(Problem, match="TITLE, TEXT: found neither, expected what people are to be told; make notify"):
+        notify.main("EVENT=drift", "TITLE=", "TEXT=")
+
+
 def test_a_run_without_addresses_imports_nothing_of_apprise() -> None:
     code = "import sys, fraud.loop.notify; print({'apprise', 'requests', 'prometheus_client'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")

@@ -12,9 +12,12 @@ import pytest
 
 import github as fake
 from fraud.errors import Problem
-from fraud.loop import propose, status
+from fraud.loop import propose, retrain, status
+from fraud.loop.gate import Judgement
+from fraud.loop.retraining.candidate import Proposed
+from fraud.loop.retraining.window import Cause
 from github import NAME, PERSON, Reply, Request
-from proposals import NEW, Loop
+from proposals import NEW, Loop, inside
 
 W11, W12, W13 = "BRANCH=retrain/2026-W11", "BRANCH=retrain/2026-W12", "BRANCH=retrain/2026-W13"
 OTHER = "3" * 32  # Another model.
@@ -138,6 +141,23 @@ def test_what_a_person_merged_is_not_proposed_again_though_main_went_back_since(
     work.server.merge(1)
     assert "#1 with this very model was merged" in work.loop("propose", W12)
     assert len(work.server.pulls) == 1
+
+
+def test_retraining_passes_on_its_base_and_its_force_and_hears_whether_there_is_a_pull_request(
+    work: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.run("git", "push", "-q", "origin", "main:develop")
+    work.run("git", "branch", "-q", "develop")
+    work.branch("2026-W12")
+    one = Proposed(Cause("force", "it was asked for"), "2026-W12", Judgement("not worse", "", None, NEW))
+    with inside(work, monkeypatch):
+        assert retrain.propose(one, retrain.options(["--base", "develop"]))
+        assert [pull["base"]["ref"] for pull in work.server.open()] == ["develop"]
+        work.server.close(1)
+        assert not retrain.propose(one, retrain.options(["--base", "develop"]))
+        assert retrain.propose(one, retrain.options(["--base", "develop", "--force"]))
+        assert not retrain.propose(one, retrain.options(["--base", "develop", "--dry-run"]))
+    assert len(work.server.open()) == 1
 
 
 def test_another_model_than_the_one_that_a_person_closed_is_proposed(work: Loop) -> None:

@@ -411,7 +411,9 @@ def test_a_branch_to_which_a_person_committed_is_left_alone(proposed: World) -> 
     with proposed.branch() as copy:
         copy.run("git", "commit", "-q", "--allow-empty", "-m", "Look closer")
     mine = proposed.branches()["retrain/2026-W10"]
-    assert "retrain/2026-W10: somebody committed to it on the server" in proposed.retrain(code=1)
+    said = proposed.retrain(code=1)
+    assert "retrain/2026-W10: somebody committed to it on the server" in said
+    assert "[5/9]" not in said
     assert proposed.branches()["retrain/2026-W10"] == mine
 
 
@@ -522,10 +524,11 @@ def test_wrong_credentials_are_found_before_any_work(settings: dict[str, str], m
     assert "[2/9]" not in said
 
 
-def test_a_missing_bucket_is_found_before_any_work(world: World) -> None:
-    world.copy.override("storage", url="s3://gone/dvc", endpointurl=world.server.endpoint)
+@pytest.mark.parametrize("remote", ["storage", "weekly-creditcard"])
+def test_a_missing_bucket_is_found_before_any_work(remote: str, world: World) -> None:
+    world.copy.override(remote, url="s3://gone/there", endpointurl=world.server.endpoint)
     said = world.retrain(code=1)
-    assert said.splitlines()[-1].startswith("s3://gone/dvc")
+    assert said.splitlines()[-1].startswith("s3://gone/there")
     assert "[2/9]" not in said
 
 

@@ -91,8 +91,11 @@ def rounds() -> None:
 def test_nothing_runs_while_nothing_is_new_and_once_for_each_new_or_changed_week(here: Path) -> None:
     with watching(here):
         rounds()
+        (here / "weekly/2026-W09.csv.part").write_text("ni")
+        (here / "weekly/NOTES.txt").write_text("nine comes soon")
+        rounds()
         assert runs() == 0
-        (here / "weekly/2026-W09.csv").write_text("nine")
+        (here / "weekly/2026-W09.csv.part").rename(here / "weekly/2026-W09.csv")
         until(lambda: runs() == 1)
         rounds()
         assert runs() == 1

@@ -80,6 +80,12 @@ def test_where_nothing_was_answered_that_is_said(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.usefixtures("late")
+def test_a_time_that_is_still_to_come_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    which_model.main("2999-01-01")
+    assert "  until now; the time that was asked for is still to come\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("late")
 def test_a_time_before_main_began_is_a_problem() -> None:
     with pytest.raises(Problem, match=r"^AT=2020-01-01T00:00Z: main begins .* here; ask for a later time"):
         which_model.main("2020-01-01")

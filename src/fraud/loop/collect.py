@@ -106,7 +106,10 @@ def asked(arguments: tuple[str, ...]) -> dict[str, str]:
         if name not in NAMES:
             raise Problem(f"found {name}, expected {FORM}")
     if "ENDPOINT" in given and "TO" not in given:
-        raise Problem(f"ENDPOINT goes with TO=s3://…; expected {FORM}")
+        raise Problem(
+            f"ENDPOINT={given['ENDPOINT']}: goes with TO=s3://… only; give TO, or `unset ENDPOINT` where the "
+            f"environment sets it; expected {FORM}"
+        )
     return given
 
 
@@ -155,7 +158,7 @@ def main(*arguments: str) -> None:
     # Before the log is read: what leaves the spool meanwhile is in the log by then.
     waits = waiting(Path(os.environ.get("SPOOL") or "data/spool"))
     weeks = chosen(log.counts(), given.get("WEEK"))
-    print(f"{log}: {len(weeks)} weeks, to {shelf}")
+    print(f"{log}: to {shelf}; weeks: {len(weeks)}")
     if refused := collect(Collection(log, shelf, form), weeks, waits):
         raise Problem(f"{shelf}: {'; '.join(refused)}; nothing is written over it: move it away, or collect elsewhere")
 

@@ -36,6 +36,14 @@ def address(environment: Mapping[str, str]) -> Address:
     return named(name, environment.get(name, "").strip() or DEFAULT)
 
 
+def settled(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the setting by which the log of a server that runs in `home` is found from any folder."""
+    url = address(environment).url
+    if url.drivername != "sqlite" or not url.database:
+        return {}
+    return {VARIABLES[0]: str(url.set(database=str(home / url.database)))}
+
+
 def named(setting: str, given: str) -> Address:
     """Return the log that a setting names; all but REQUEST_LOG may be the path of an SQLite file."""
     try:

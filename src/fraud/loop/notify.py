@@ -77,6 +77,8 @@ def main(*arguments: str) -> None:
     events = get_args(Event)
     if given.get("EVENT") not in events:
         raise Problem(f"EVENT={given.get('EVENT', '')}: expected one of {', '.join(events)}; {FORM}")
+    if given["EVENT"] not in QUIET and not (given.get("TITLE") or given.get("TEXT")):
+        raise Problem(f"TITLE, TEXT: found neither, expected what people are to be told; {FORM}")
     event: Event = given["EVENT"]  # type: ignore[assignment]  # one of them, as was just seen
     notify(event, given.get("TITLE") or f"fraud: {event}", given.get("TEXT", ""))
 

@@ -151,16 +151,27 @@ def main(*arguments: str) -> None:
     given = {name: value for name, _, value in (argument.partition("=") for argument in arguments) if value}
     branch, base = asked_branch(given), given.get("BASE", "main")
     if "DRY_RUN" in given:
-        print(*_text(branch, _known(branch), base)[0], sep="\n\n")
-        return
+        show(branch, base)
+    else:
+        put(branch, base, "FORCE" in given)
+
+
+def show(branch: str, base: str) -> None:
+    """Print the pull request of a branch, and ask nobody."""
+    print(*_text(branch, _known(branch), base)[0], sep="\n\n")
+
+
+def put(branch: str, base: str, force: bool) -> bool:
+    """Open or update the pull request of a branch, and return whether it is open now; `force` is that of `Wanted`."""
     repository = github.here()
     repository.check()
     commit = pushed(repository, branch)
     text, model = _text(branch, commit, base)
-    outcome = propose(repository, Wanted(branch, base, text, model, "FORCE" in given))
+    outcome = propose(repository, Wanted(branch, base, text, model, force))
     print(*outcome.sentences, sep="\n")
     if outcome.pull and outcome.new:
         notify.notify("pull-request", text.title, str(outcome.pull["html_url"]))
+    return outcome.pull is not None
 
 
 def _text(branch: str, commit: str, base: str) -> tuple[Text, str]:

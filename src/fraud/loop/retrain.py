@@ -12,6 +12,7 @@ from typing import NamedTuple
 from fraud.errors import Problem, nearest
 from fraud.errors import run as told
 from fraud.loop import batch_sizes, notify, remote, transfer
+from fraud.loop import propose as pull_request
 from fraud.loop.collecting import weekly_place
 from fraud.loop.command_line import Parser
 from fraud.loop.git import git
@@ -79,10 +80,16 @@ def check(asked: Options) -> str:
     commit = git("rev-parse", f"origin/{asked.base}")
     if git("rev-parse", "HEAD") != commit:
         print(f"works on {asked.base} as it is on the server, {commit[:7]}, and not on what is checked out here")
-    listed(remote.default())
     if asked.only is None:
         github.here().check()
     return commit
+
+
+def check_places(asked: Options) -> None:
+    """Raise that a bucket does not answer in which weeks lie, or data and models are to be put."""
+    arrival.check(weekly_place.dataset())
+    if not asked.dry_run and asked.only != "drift":
+        listed(remote.default())
 
 
 def refuse_worse(one: Proposed, asked: Options) -> None:
@@ -117,12 +124,13 @@ def push(one: Proposed, base: str, dry_run: bool) -> str:
     return branch.push(one.until, base)
 
 
-def propose(one: Proposed, dry_run: bool) -> None:
-    """Open or update the pull request, or print it."""
-    words = ["BRANCH=" + branch.name(one.until), *(["DRY_RUN=1"] if dry_run else [])]
-    code = subprocess.run([sys.executable, "-m", "fraud.loop.propose", *words], check=False).returncode
-    if code:
-        raise Problem("the pull request is not there; mend what the line above names, then run it again")
+def propose(one: Proposed, asked: Options) -> bool:
+    """Open or update the pull request, or print it; return whether it is open now."""
+    name = branch.name(one.until)
+    if not asked.dry_run:
+        return pull_request.put(name, asked.base, asked.force)
+    pull_request.show(name, asked.base)
+    return False
 
 
 def track(root: Path) -> None:
@@ -142,10 +150,11 @@ def loop(asked: Options) -> None:
     root = Path.cwd()
     step("check")
     commit = check(asked)
-    step("collect")
-    print("left out of a dry run" if asked.dry_run else arrival.collect(weekly_place.dataset()))
     with chdir(scratch.clone(commit, asked.base)):
         candidate.check_params()
+        check_places(asked)
+        step("collect")
+        print("left out of a dry run" if asked.dry_run else arrival.collect(weekly_place.dataset(), root))
         step("fetch")
         arrival.fetch(weekly_place.dataset())
         step("drift")
@@ -166,6 +175,8 @@ def answer(asked: Options, seen: Seen, why: Cause, root: Path) -> None:
     """Train, judge, push and propose."""
     if why.reason == "drift":
         tell(asked, "drift", f"Drift in {' and '.join(why.weeks)}", why.sentence)
+    if seen.until and not asked.dry_run:
+        branch.replaceable(seen.until, asked.base)  # Before the work, not after it.
     step("retrain", why.sentence)
     one = candidate.candidate(seen, why, asked.base)
     if one is None:
@@ -178,10 +189,10 @@ def answer(asked: Options, seen: Seen, why: Cause, root: Path) -> None:
         outputs({"branch": branch.name(one.until), "sha": sha})
     if asked.only != "candidate" or asked.dry_run:
         step("propose")
-        propose(one, asked.dry_run)
-    if not asked.dry_run:
-        step("track")
-        track(root)
+        if not propose(one, asked):  # MLflow's challenger is what is proposed.
+            return
+    step("track")
+    track(root)
 
 
 def main(*words: str) -> None:

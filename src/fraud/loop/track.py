@@ -128,7 +128,7 @@ def main(*arguments: str) -> None:
             if revision.lock == here.lock:
                 settle(number, runs)
         named = ", ".join(f"{alias} is version {one}" for alias, one in sorted(runs.aliases().items()))
-    print(f"{shown(where.uri)}: {len(revisions)} runs in {where.experiment}; {where.model}: {named or 'no alias'}")
+    print(f"{shown(where.uri)}: {where.experiment}: runs: {len(revisions)}; {where.model}: {named or 'no alias'}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from fraud.batches import batch_name
 from fraud.errors import Problem, run
 from fraud.loop.collecting import weekly_place
 from fraud.loop.collecting.shelf import HIDDEN
@@ -47,7 +48,12 @@ def news(before: Versions, now: Versions) -> list[str]:
 def recorded(folder: Path) -> Versions:
     """Return the md5 of each weekly file that is here; a bucket whose versions are no md5s differs once."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {path.name: md5_of(path) for path in found if path.is_file() and not path.name.startswith(HIDDEN)}
+    return _batches({path.name: md5_of(path) for path in found if path.is_file() and not path.name.startswith(HIDDEN)})
+
+
+def _batches(versions: Versions) -> Versions:
+    """Return those of batches: a note, or a file that is still being copied, is none."""
+    return {name: version for name, version in versions.items() if batch_name(Path(name))}
 
 
 def round_(before: Versions, people: Once) -> Versions:
@@ -55,7 +61,7 @@ def round_(before: Versions, people: Once) -> Versions:
     record = Path(RAW, f"{weekly_place.dataset()}.dvc")
     shelf = weekly_place.imported(record)
     # A week that has left a folder stays here; one that has left a bucket goes.
-    now = (before if weekly_place.added(record) else {}) | shelf.versions()
+    now = (before if weekly_place.added(record) else {}) | _batches(shelf.versions())
     told = news(before, now)
     if not told:
         people.notify("success", "", "")  # A Pushgateway hears of each look, and a failure is over.

@@ -82,11 +82,16 @@ def told(report: dict[str, Any]) -> str:
     if report["span"]:
         until = report["span"]["until"]
         lines.append(f"  since {trace_text.commit(report['span']['from'])}")
-        lines.append(f"  until {trace_text.commit(until)}" if until else "  until now")
+        lines.append(f"  until {trace_text.commit(until) if until else _so_far(report['at'])}")
     if not report["problems"]:
         lines += [f"{name}: {_in_words(report[key], pinned)}" for key, name in NAMES.items()]
         lines += [_lag(report)] if report["span"] else []
     return "\n".join(lines)
+
+
+def _so_far(at: str) -> str:
+    ahead = datetime.fromisoformat(at) > datetime.now(UTC)
+    return "now; the time that was asked for is still to come" if ahead else "now"
 
 
 NAMES = {"before": "last answer up to then", "after": "first answer after it"}

@@ -129,7 +129,10 @@ class Folder:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the folder's lock; the file stays empty, as whoever imports the folder sees it."""
-        self._marks.mkdir(parents=True, exist_ok=True)
+        try:
+            self._marks.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:
+            raise Problem(f"{self}: no folder can be made there; mend the path") from None
         with (self._marks / "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for path in self._marks.iterdir():

@@ -1,5 +1,6 @@
 """Which folder or bucket takes the weekly files: the one that is named, or the one that they are imported from."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from fraud.params import FILE
 from fraud.yamlfile import read_yaml
 
 S3 = "s3://"
+SCHEME = re.compile(r"s3:|\w+:/", re.IGNORECASE)  # With too few slashes it would be a folder of that name.
 
 
 def dataset() -> str:
@@ -25,7 +27,7 @@ def named(place: str, endpoint: str) -> Shelf:
     """Return the folder, or the bucket s3://bucket/prefix/."""
     if place.startswith(S3):
         return Bucket(remote.section(place, endpoint))
-    if "://" in place or endpoint:
+    if "://" in place or SCHEME.match(place) or endpoint:
         raise Problem(f"TO={place}: expected a folder, or s3://bucket/weekly_data/, with which ENDPOINT goes")
     return Folder(Path(place).expanduser())
 

@@ -1,12 +1,13 @@
 """Bring weekly files from a folder, and again those that are new or changed there; what was brought stays here."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from fraud import batches
 from fraud.errors import Problem
 from fraud.loop import remote
+from fraud.loop.collecting.shelf import HIDDEN
 from fraud.loop.importing.bucket import difference, files
 from fraud.loop.importing.cut import chunks, head
 from fraud.loop.importing.raw_folder import Place, recorded_files, replaced
@@ -37,7 +38,7 @@ def update(source: Path, place: Place) -> bool:
     """Bring what is new or changed in the folder since, print it, and return whether anything is."""
     if not place.folder.exists() and dvc("pull", str(place.pointer)):
         raise Problem(f"{place.folder}: not here, and not all in the remote; mend what is named above")
-    found, there = _weekly(source, place.schema, str(source)), _there(place)
+    found, there = _weekly(source, place.schema, str(source), _found), _there(place)
     before = files(place.folder)
     if all(before.get(path.name) == md5_of(path) for path in found.values()):
         print(f"{source}: nothing new")
@@ -60,14 +61,30 @@ def _put(weeks: Mapping[str, Path], place: Place) -> None:
             shutil.copyfile(path, draft / path.name)
 
 
-def _weekly(folder: Path, schema: Schema, where: str) -> dict[str, Path]:
+def _found(folder: Path) -> dict[str, Path]:
+    """Return the batches in a folder, oldest first; what is none, such as a file on its way, is named and stays."""
+    weeks: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        name = batches.batch_name(path) if path.is_file() else None
+        if name in weeks:
+            raise Problem(f"{path}: batch '{name}' is there twice, as {weeks[name].name} too; keep one")
+        if name and not path.name.startswith(HIDDEN):
+            weeks[name] = path
+        elif not path.name.startswith(HIDDEN):
+            print(f"{path}: left there, as it is no batch; expected files named like 2026-W08.csv")
+    return {name: weeks[name] for name in batches.in_order(weeks)}
+
+
+def _weekly(
+    folder: Path, schema: Schema, where: str, find: Callable[[Path], dict[str, Path]] = batches.find
+) -> dict[str, Path]:
     """Return the weekly files of a folder, oldest first, once the header of each is that of the schema."""
     if not folder.is_dir():
         found = "a file; to cut it use CSV=" if folder.exists() else "no such folder; mend the path"
         raise Problem(f"{where}: found {found}")
     if not any(map(batches.batch_name, folder.iterdir())):
         raise Problem(f"{where}: found no weekly files, expected some named like 2026-W08.csv")
-    weeks = batches.find(folder)
+    weeks = find(folder)
     for path in weeks.values():
         if path.suffix == ".parquet":
             raise Problem(f"{path}: found Parquet, expected .csv or .csv.gz; write it as CSV")

@@ -12,15 +12,29 @@ from fraud.loop.collecting.shelf import Folder
 from fraud.loop.files import RAW, SCHEMAS
 from fraud.loop.importing import bucket, folder
 from fraud.loop.importing.raw_folder import Place
+from fraud.loop.log_database import settled
 
 
-def collect(dataset: str) -> str:
-    """Put finished weeks of the request log to where the weeks come from, if there are both; return what was done."""
-    if not (os.environ.get("REQUEST_LOG") or Path("data/requests.db").exists()):
+def check(dataset: str) -> None:
+    """Raise that the bucket does not answer from which the weeks come; without a folder the loop can go on."""
+    record = Path(RAW, f"{dataset}.dvc")
+    if weekly_place.is_known(record) and not isinstance(place := weekly_place.imported(record), Folder):
+        place.check()
+
+
+def collect(dataset: str, home: Path = Path()) -> str:
+    """Put finished weeks of the request log to where the weeks come from, if there are both; return what was done.
+
+    Log and spool are those of `home`, whatever copy of the repository says where the weeks belong.
+    """
+    if not (os.environ.get("REQUEST_LOG") or (home / "data/requests.db").exists()):
         return "nothing to collect: no request log"
     if reason := _unreachable(dataset):
         return f"nothing to collect: {reason}"
-    done = subprocess.run([sys.executable, "-m", "fraud.loop.collect"], stdout=subprocess.PIPE, text=True, check=False)
+    spool = str(home / (os.environ.get("SPOOL") or "data/spool"))
+    environment = os.environ | settled(os.environ, home) | {"SPOOL": spool}
+    command = [sys.executable, "-m", "fraud.loop.collect"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         print(done.stdout, end="")
         raise Problem("the request log could not be collected; mend what the line above names, then run it again")

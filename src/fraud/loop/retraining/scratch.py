@@ -1,10 +1,13 @@
 """A clone inside .dvc/tmp in which the loop works, so that the working copy stays as it is."""
 
+import os
 import shutil
 from pathlib import Path
 
-from dvc.config import Config
+from dvc.config import Config, ConfigError
+from dvc.config_schema import RelPath
 
+from fraud.errors import Problem
 from fraud.loop.git import git
 
 PLACE = Path(".dvc/tmp/retrain")
@@ -39,12 +42,22 @@ def _same_git(root: Path, place: Path) -> None:
 
 
 def _configure(root: Path, place: Path) -> None:
-    """Write .dvc/config.local: what the working copy has there, its cache, and its folders by their whole path."""
+    """Write .dvc/config.local: what the working copy has there, its cache, and the clone's folders by their whole path.
+
+    Where remotes are is said by the clone's own .dvc/config, which may differ from that of the working copy.
+    """
     ours = Config(str((root / ".dvc").resolve()))
-    with Config(str((place / ".dvc").resolve())).edit("local") as local:
-        local.update(ours.load_one("local"))
-        for name, settings in ours["remote"].items():
-            if "://" not in settings["url"]:
-                local["remote"].setdefault(name, {})["url"] = settings["url"]
-        local["cache"]["dir"] = ours["cache"].get("dir") or str((root / ".dvc/cache").resolve())
-        local["cache"]["type"] = LINKS
+    try:
+        theirs = Config(str((place / ".dvc").resolve()))
+        with theirs.edit("local") as local:
+            local.update(ours.load_one("local"))
+            for name, settings in theirs.load_one("repo")["remote"].items():
+                if isinstance(url := settings.get("url"), RelPath):  # It is relative to the working copy.
+                    there = (root / os.path.relpath(url, place.resolve())).resolve()
+                    local["remote"].setdefault(name, {}).setdefault("url", str(there))
+            local["cache"]["dir"] = ours["cache"].get("dir") or str((root / ".dvc/cache").resolve())
+            local["cache"]["type"] = LINKS
+    except ConfigError as error:
+        raise Problem(
+            f".dvc/config.local: does not go with .dvc/config of the branch that is deployed: {error}; mend either"
+        ) from None

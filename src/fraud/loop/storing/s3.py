@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+from botocore import UNSIGNED  # type: ignore[import-untyped]  # It comes with dvc-s3.
 from botocore.config import Config  # type: ignore[import-untyped]  # It comes with dvc-s3.
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
 from botocore.session import Session  # type: ignore[import-untyped]  # as above
@@ -31,8 +32,10 @@ def client(settings: Mapping[str, Any]) -> Any:
         if name in settings:
             session.set_config_variable(variable, settings[name])
     words = {theirs: settings[ours] for ours, theirs in SETTINGS.items() if settings.get(ours) is not None}
+    signature = UNSIGNED if settings.get("allow_anonymous_login") else None
     # The md5 that is sent along does what checksums of newer kinds do, and every server knows it.
-    return session.create_client("s3", **words, config=Config(request_checksum_calculation="when_required"))
+    config = Config(request_checksum_calculation="when_required", signature_version=signature)
+    return session.create_client("s3", **words, config=config)
 
 
 def code(error: ClientError) -> str:

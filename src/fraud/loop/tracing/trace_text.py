@@ -31,7 +31,8 @@ def trace(report: Report) -> str:
 def week(report: Report, seconds: float) -> str:
     """Return how a week compares."""
     rows = report["rows"]
-    head = f"{report['week']}: {rows} answers of {len(report['models'])} models scored again in {seconds:.1f} s; "
+    what = f"{_count(rows, 'answer')} of {_count(len(report['models']), 'model')}"
+    head = f"{report['week']}: {what} scored again in {seconds:.1f} s; "
     share = 100 * report["equal"] / rows
     end = "all equal to the last bit" if report["equal"] == rows else f"{report['equal']} equal ({share:.4f} %)"
     return "\n".join([head + end, *(f"  {line}" for one in report["models"] for line in _of_model(one))])
@@ -139,6 +140,10 @@ def _gate(report: Report) -> list[str]:
     return [str(judged.get("sentence") or judged.get("verdict") or "no verdict"), f"retrained for: {why}"]
 
 
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def _replay(replay: Report | None) -> list[str]:
     return list(_of_model(replay, short=True)) if replay else ["not asked for (REPLAY=1)"]
 
@@ -149,7 +154,7 @@ def _of_model(one: Report, *, short: bool = False) -> Iterator[str]:
         yield f"{name}not scored, as told below"
         return
     if one["equal"] == one["rows"]:
-        yield f"{name}equal to the last bit" + ("" if short else f", {one['rows']} answers")
+        yield f"{name}equal to the last bit" + ("" if short else f", {_count(one['rows'], 'answer')}")
         return
     counts = ", ".join(f"{what} of {count}" for what, count in one["differ"].items())
     yield f"{name}{one['rows'] - one['equal']} of {one['rows']} answers differ: {counts}"
