@@ -19,15 +19,15 @@ RUN apt-get update -q && apt-get install -qy --no-install-recommends ca-certific
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=packages /opt/venv-mlflow /opt/venv-mlflow
 # DVC wants a name for its user. The folder is for a volume that starts as a copy of it.
-RUN useradd --no-log-init --no-create-home --uid 10001 --home-dir /work watch && install -d -o 10001 -g 10001 -m 0700 /work
-WORKDIR /work
+RUN useradd --no-log-init --no-create-home --uid 10001 --home-dir /loop watch && install -d -o 10001 -g 10001 -m 0700 /loop
+WORKDIR /loop
 LABEL org.opencontainers.image.title="fraud-watch" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/venv/bin:${PATH} \
-    HOME=/work \
-    DVC_SITE_CACHE_DIR=/work/.dvc-site \
+    HOME=/loop \
+    DVC_SITE_CACHE_DIR=/loop/.dvc-site \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=src
-VOLUME ["/work", "/tmp"]
+VOLUME ["/loop", "/tmp"]
 USER 10001:10001
 CMD ["/bin/sh", "/watch.sh"]

@@ -81,7 +81,7 @@ def test_without_repository_or_token_one_line_names_it(missing: str, watch: Watc
 def test_it_is_healthy_while_the_repository_can_be_reached(watch: Watch) -> None:
     watch.start()
     kind, *words = filled("watch")["healthcheck"]["test"]
-    here = [word.replace("/work/", f"{watch.folder}/") for word in words]
+    here = [word.replace("/loop/", f"{watch.folder}/") for word in words]
     assert (kind, subprocess.run(here, capture_output=True, check=False).returncode) == ("CMD", 0)
     watch.origin.path.rename(watch.origin.path.with_name("gone"))
     assert subprocess.run(here, capture_output=True, check=False).returncode != 0
