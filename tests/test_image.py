@@ -15,7 +15,7 @@ import pytest
 from certificates import certificate, openssl
 from examples import ROOT
 from fraud.errors import Problem
-from fraud.loop import image
+from fraud.loop import image, image_trial
 from fraud.loop.files import MODEL
 from needed import needed
 from s3 import free_port
@@ -341,3 +341,14 @@ def test_a_builder_that_is_not_installed_is_named() -> None:
     assert image.builder() == "docker"
     with pytest.raises(Problem, match="BUILDER: found no no-such-builder"):
         image.builder("no-such-builder")
+
+
+def test_a_secret_that_got_into_an_image_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/settings").write_text("TOKEN=planted-1")
+    image_trial.search(tmp_path, {"Env": []}, "planted-2")
+    assert "none of those that were planted" in capsys.readouterr().out
+    with pytest.raises(Problem, match=r"app/settings: holds a secret of this machine; mend \.dockerignore"):
+        image_trial.search(tmp_path, {"Env": []}, "planted-1")
+    with pytest.raises(Problem, match="its settings: holds a secret"):
+        image_trial.search(tmp_path, {"Env": ["TOKEN=planted-2"]}, "planted-2")

@@ -36,6 +36,9 @@ mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"
 mount -o remount,bind,ro "$ROOT"
 exec chroot --userspec="$OWNER" "$ROOT" "$@"
 """
+# Where a secret is planted before the image is built: what a person may have set, and files that are not for it.
+SETTINGS = ("API_TOKEN", "ADMIN_TOKEN", "REQUEST_LOG", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN", "REGISTRY_TOKEN")
+FILES = (Path("data/planted"), Path(".dvc/tmp/planted"), Path("planted.env"))
 INSIDE = ["/bin/sh", "-c"]
 READ_ONLY = 'id -u; for place in / /app /opt/venv /etc; do ! touch "$place/x" 2>/dev/null || echo "$place"; done'
 
@@ -125,6 +128,35 @@ def read_only(root: Path, config: dict[str, Any]) -> None:
     print(f"user {said[0]}, root file system read-only")
 
 
+@contextmanager
+def planted() -> Iterator[str]:
+    """Put a secret into the environment and beside the code until the block ends."""
+    secret, before = f"planted-{secrets.token_hex(16)}", dict(os.environ)
+    os.environ.update(dict.fromkeys(SETTINGS, secret))
+    for path in FILES:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(secret)
+    try:
+        yield secret
+    finally:
+        for path in FILES:
+            path.unlink(missing_ok=True)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def search(root: Path, config: dict[str, Any], secret: str) -> None:
+    """See that the secret that was planted stands nowhere in the image."""
+    found = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink() and _holds(path, secret)]
+    if found or secret in str(config):
+        raise Problem(f"{found[0] if found else 'its settings'}: holds a secret of this machine; mend .dockerignore")
+    print("secrets: none of those that were planted before it was built")
+
+
+def _holds(path: Path, secret: str) -> bool:
+    return secret.encode() in path.read_bytes()
+
+
 def weigh(root: Path) -> None:
     """Say how large the image is, our part and all of it, and refuse one that has grown over what was promised."""
     ours = sum(_megabytes(root / part) for part in OURS)
@@ -173,10 +205,12 @@ def main(*arguments: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         base(Path(folder))
         os.environ["BASE_IMAGE"] = BASE
-        image.build("buildah", made, f"--isolation chroot {given.get('OPTIONS', '')}")
+        with planted() as secret:
+            image.build("buildah", made, f"--isolation chroot {given.get('OPTIONS', '')}")
         config = image.config("buildah", made.tags[0])
         labelled(config, made)
         with mounted(made.tags[0]) as root:
+            search(root, config, secret)
             read_only(root, config)
             trial(root, config, made.md5, Path(folder))
             weigh(root)

@@ -39,7 +39,12 @@ def held_back() -> Iterator[list[str]]:
 
 
 def _changed(folder: Path) -> dict[str, str]:
-    """Return the files of weeks in the window that differ from what the lock pins, or are gone, with the pinned md5."""
+    """Return the files of weeks in the window that differ from what the lock pins, or are gone, with the pinned md5.
+
+    Where nothing was fetched the folder is not here, and DVC brings what is pinned if a stage reads it.
+    """
+    if not folder.is_dir():
+        return {}
     pinned = files_of(recorded(read_yaml(LOCK)).get(str(folder)))
     split = json.loads(Path(SPLIT).read_text(encoding="utf-8"))
     window = {*split["train"]["batches"], *split["test"]["batches"]}
