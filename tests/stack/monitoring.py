@@ -143,7 +143,7 @@ def tell(folder: Path, gateway: Pushgateway, *events: str) -> None:
     """Let the loop tell the Pushgateway of events, from a working copy in `folder`."""
     environment = settings(folder, PUSHGATEWAY=gateway.address, PYTHONPATH=str(ROOT / "src"))
     for event in events:
-        command = [sys.executable, "-m", "fraud.loop.notify", f"EVENT={event}"]
+        command = [sys.executable, "-m", "fraud.loop.notify", f"EVENT={event}", "TITLE=a test"]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
         assert done.stderr == ""
 
