@@ -308,7 +308,7 @@ def test_a_stranger_can_pull_what_was_proposed(first: World, tmp_path: Path) -> 
 def test_killed_in_every_step_it_goes_on_and_doubles_nothing(world: World) -> None:
     with world.weeks(DRIFTED, *NEW):
         for step in STEPS:
-            assert STEP.findall(world.killed_in(step))[-1] == str(STEPS.index(step) + 1)
+            assert str(STEPS.index(step) + 1) in STEP.findall(world.killed_in(step))  # A short one may be over by then.
         world.retrain()
         commit = world.branches()["retrain/2026-W10"]
         world.retrain()
