@@ -17,8 +17,8 @@ from examples import ROOT
 from fraud.errors import Problem
 from fraud.loop.batch_sizes import Size
 from fraud.loop.pages.drift_reports import Drift
-from fraud.loop.proposing import proposal
-from fraud.loop.proposing.proposal import Estimates, Proposal, Retrain, Window
+from fraud.loop.proposing import facts, proposal
+from fraud.loop.proposing.facts import Estimates, Proposal, Retrain, Window
 from fraud.loop.proposing.revision import Side
 from fraud.markdown import code, ours, plain
 from fraud.sources import Given
@@ -273,7 +273,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
 
 def test_what_a_branch_proposes_is_read_from_git_alone(work: Loop) -> None:
     commit = work.branch("2026-W12")
-    found = proposal.read("retrain/2026-W12", commit)
+    found = facts.read("retrain/2026-W12", commit)
     assert (found.before.pins["models/model.onnx"], found.model) == (OLD, NEW)
     assert "| `split.until` | `2026-W08` | `2026-W12` |" in body(found)
     assert re.search(r"^\| batches \| `\w+\.dir` \| `\w+\.dir` \| the same \|$", body(found), flags=re.MULTILINE)
@@ -281,7 +281,7 @@ def test_what_a_branch_proposes_is_read_from_git_alone(work: Loop) -> None:
 
 def test_the_drift_that_fired_is_shown_though_the_window_has_moved_since(work: Loop) -> None:
     commit = work.branch("2026-W12", before={"drift": fired("V14"), "estimate": {"weeks": ESTIMATE["weeks"][:1]}})
-    found = proposal.read("retrain/2026-W12", commit)
+    found = facts.read("retrain/2026-W12", commit)
     assert proposal.text(found, "main", None).title.endswith(": drift in V14")
     assert [week.week for week in found.estimates] == ["2026-W08"]
 
@@ -291,22 +291,22 @@ def test_a_report_that_cannot_be_read_is_one_line(work: Loop) -> None:
     with pytest.raises(
         Problem, match=rf"^reports/retrain.json of commit {commit[:9]} cannot be read \(.*sentence.*\); mend"
     ):
-        proposal.read("retrain/2026-W12", commit)
+        facts.read("retrain/2026-W12", commit)
 
 
 def test_a_commit_without_a_report_is_one_line(work: Loop) -> None:
     with pytest.raises(Problem, match=r"retrain\.json: commit .* has no such file; run `make retrain`"):
-        proposal.read("retrain/2026-W12", work.head())
+        facts.read("retrain/2026-W12", work.head())
 
 
 def test_a_lock_without_a_model_is_one_line(work: Loop) -> None:
     (work.path / "dvc.lock").write_text('{"stages": {}}')
     work.commit_all()
     with pytest.raises(Problem, match=r"dvc\.lock of commit .* pins no models/model\.onnx"):
-        proposal.read("retrain/2026-W12", work.branch("2026-W12"))
+        facts.read("retrain/2026-W12", work.branch("2026-W12"))
 
 
 def test_a_base_that_git_does_not_know_is_one_line(work: Loop) -> None:
     commit = work.branch("2026-W12", base="f" * 40)
     with pytest.raises(Problem, match=r"commit f{12} is not here; `git fetch origin`"):
-        proposal.read("retrain/2026-W12", commit)
+        facts.read("retrain/2026-W12", commit)

@@ -8,7 +8,7 @@ from fraud.errors import Problem, run
 from fraud.loop import notify
 from fraud.loop.git import bring, git, resolved
 from fraud.loop.lockfile import model_at
-from fraud.loop.proposing import github, proposal, remark
+from fraud.loop.proposing import facts, github, proposal, remark
 from fraud.loop.proposing.gh import Refused
 from fraud.loop.proposing.github import Repository, ensured
 from fraud.loop.proposing.proposal import MARKER, Text
@@ -178,7 +178,7 @@ def _text(branch: str, commit: str, base: str) -> tuple[Text, str]:
     """Return what the pull request of a branch says, and the md5 of the model that it would bring."""
     if branch.startswith(BACK):
         return proposal.of_rollback(branch, commit), model_at(commit) or ""
-    one = proposal.read(branch, commit)
+    one = facts.read(branch, commit)
     return proposal.text(one, base, _artifacts()), one.model
 
 
