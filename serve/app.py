@@ -37,8 +37,8 @@ def create_app(environment: Mapping[str, str] | None = None, root: Path = ROOT) 
     settings = load(os.environ if environment is None else environment)
     app = Flask("serve", static_folder=None)  # Its route would shadow that of routes/pages.py.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
-    # Flask's manual puts WSGI around an app in this way; to the type checker it is a method.
-    app.wsgi_app = Edge(app.wsgi_app, _parts(settings, root, run.folder()))  # type: ignore[method-assign]
+    edge = Edge(app.wsgi_app, _parts(settings, root, run.folder()))
+    app.wsgi_app = edge  # type: ignore[method-assign]  # Flask's manual puts WSGI around an app in this way.
     app.register_error_handler(Refusal, Refusal.response)
     app.register_error_handler(HTTPException, _of_flask)
     app.register_error_handler(Away, _away)
