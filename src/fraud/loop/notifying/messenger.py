@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fraud.loop.notifying import gauges
@@ -37,7 +38,7 @@ def work(place: int, job: Callable[[], str]) -> None:
 def main(asked: dict[str, Any]) -> None:
     """Send to all services and to the Pushgateway at the same time."""
     message = asked["title"], asked["text"], asked["kind"]
-    jobs: list[Callable[[], str]] = [lambda url=url: send(url, *message) for url in asked["urls"]]  # type: ignore[misc]
+    jobs: list[Callable[[], str]] = [partial(send, url, *message) for url in asked["urls"]]
     if asked["gateway"]:
         jobs.append(lambda: gauges.push(asked["gateway"], asked["event"]))
     threads = [threading.Thread(target=work, args=item) for item in enumerate(jobs)]
